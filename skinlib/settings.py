@@ -16,13 +16,20 @@ variable            meaning                                                     
 """
 
 import os
+import platform
 from dataclasses import dataclass, fields
+from importlib import metadata
 from pathlib import Path
 
 import platformdirs
 
+import skinlib
+
 SPEEDS = {"full": 50, "quick": 12}
 """Photos drawn per condition for the sample, by speed."""
+
+SHAPERS = ("numpy", "opencv-python-headless", "scikit-learn", "keras", "tensorflow")
+"""Installed packages whose version can change a result."""
 
 
 class SkinlibError(Exception):
@@ -77,3 +84,9 @@ def load(**choices) -> Settings:
         raise InputError(f"seed {values['seed']} is out of range: use 0 to {2**32 - 1}")
     values["cache"] = Path(values["cache"]).expanduser()
     return Settings(**values)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that can change a result: Python's, skinlib's and those of :data:`SHAPERS`."""
+    packages = {package: metadata.version(package) for package in SHAPERS}
+    return {"Python": platform.python_version(), "skinlib": skinlib.__version__, **packages}
