@@ -1,0 +1,271 @@
+"""The network: ResNet50 with its preprocessing inside, its weights, and the head.
+
+Introduced in chapter 2 (preprocessing) and chapter 3 (training).
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from skinlib import conditions
+from skinlib.files import written_whole
+from skinlib.photos import DataSet
+from skinlib.settings import InputError, Settings, SkinlibError
+
+
+@contextlib.contextmanager
+def _silent_start() -> Iterator[None]:
+    """Send what C++ writes to standard error to nowhere: TensorFlow talks there before anyone can ask it not to."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+with _silent_start():
+    import keras
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()  # the last of the start-up messages comes with the devices
+
+SIZE = 224
+"""Side of the square that the network sees, in pixels."""
+FEATURES = 2048
+"""Numbers per photo that ResNet50 hands to the head."""
+HIDDEN = 512
+"""Units in the head's hidden layer."""
+MEANS_BGR = (103.939, 116.779, 123.68)
+"""ImageNet's mean blue, green and red, on the scale 0 to 255, which ResNet50's first authors subtracted."""
+LAST_STAGE = "conv4_block6_out"
+"""The layer whose output enters ResNet50's last stage: (14, 14, 1024)."""
+CALIBRATION_PHOTOS = 64
+"""Training photos from which an untrained network takes its batch-norm statistics."""
+DOWNLOAD_TIMEOUT = 30
+"""Seconds without a byte after which the download of ImageNet weights counts as failed."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The backbone's weights and where they came from."""
+
+    name: str
+    """``imagenet``, ``untrained``, or the name of the file."""
+    arrays: list[np.ndarray]
+    """float32 arrays, in the order of ``keras.Model.get_weights``."""
+    note: str
+    """One sentence for the page: which weights these are, and why."""
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 over the numbers themselves, so it doesn't depend on the file that holds them."""
+        digest = hashlib.sha256()
+        for array in self.arrays:
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array, dtype="<f4"))
+        return digest.hexdigest()
+
+
+def set_seed(seed: int) -> None:
+    """Seed Python, NumPy and Keras, and ask TensorFlow for operations that repeat exactly."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()
+
+
+def preprocess(photos: np.ndarray) -> np.ndarray:
+    """ResNet50's ImageNet preprocessing, by hand: swap red and blue, subtract ImageNet's mean of each channel.
+
+    ``photos`` is uint8 or float, (…, 3), RGB, 0 to 255. Returns float32 of the same shape, BGR, mean-subtracted.
+    Equal to ``keras.applications.resnet50.preprocess_input``; the original authors of ResNet (He et al., 2016)
+    trained in Caffe, which reads BGR.
+    """
+    return photos[..., ::-1].astype(np.float32) - np.float32(MEANS_BGR)
+
+
+def build(weights: Weights | None = None, n_classes: int = len(conditions.CONDITIONS), seed: int = 0) -> keras.Model:
+    """Build the whole network: resize, preprocess, ResNet50 without its top, pool, Dense 512, Dense ``n_classes``.
+
+    Takes RGB photos, (n, height, width, 3), 0 to 255, of any size; gives probabilities, float32 (n, n_classes).
+    Every part is a standard Keras layer or operation, so the saved file opens without this package. The model is flat:
+    ResNet50's layers are the model's own, which Grad-CAM needs. Without ``weights`` the backbone is as initialised.
+    """
+    set_seed(seed)
+    photo = keras.Input((None, None, 3), name="photo")
+    x = keras.layers.Resizing(SIZE, SIZE, interpolation="bilinear", name="resize")(photo)
+    x = keras.ops.flip(x, axis=-1)  # RGB to BGR
+    x = keras.layers.Rescaling(1.0, offset=[-mean for mean in MEANS_BGR], name="subtract_means")(x)
+    backbone = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=x)
+    if weights is not None:
+        backbone.set_weights(weights.arrays)
+    x = keras.layers.GlobalAveragePooling2D(name="pool")(backbone.output)
+    x = keras.layers.Dense(HIDDEN, activation="relu", name="hidden")(x)
+    probabilities = keras.layers.Dense(n_classes, activation="softmax", name="probabilities")(x)
+    return keras.Model(photo, probabilities, name="skin_resnet50")
+
+
+def prepare(photo: np.ndarray) -> np.ndarray:
+    """Resize one photo, uint8 (H, W, 3), to float32 (224, 224, 3), as the model's own ``resize`` layer does."""
+    return tf.image.resize(photo, (SIZE, SIZE), method="bilinear").numpy()
+
+
+def extractor(model: keras.Model):
+    """Return the frozen part as a fast function: prepared photos in, two layers' outputs out.
+
+    The function takes float32 (n, 224, 224, 3), as :func:`prepare` gives it, and returns
+
+    - the input of the last stage, float32 (n, 7, 7, 1024). The last stage begins with a stride of two and so looks at
+      every other row and column; the rest is dropped here, which saves three quarters of the space and loses nothing.
+    - the pooled features, float32 (n, 2048).
+    """
+    resized = model.get_layer("resize").output
+    frozen = keras.Model(resized, [model.get_layer(LAST_STAGE).output, model.get_layer("pool").output])
+
+    @tf.function(input_signature=[tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32)])
+    def extract(photos):
+        last_stage, pooled = frozen(photos, training=False)
+        return last_stage[:, ::2, ::2], pooled
+
+    return extract
+
+
+def part_after(model: keras.Model, layer: str) -> keras.Model:
+    """Return a copy of what follows ``layer``, "pool" or :data:`LAST_STAGE`, with its weights.
+
+    It takes what :func:`extractor` returns for that layer. Batch-norm layers are frozen in it: a few hundred photos
+    are too few to estimate their statistics anew.
+    """
+    part = keras.Model(model.get_layer(layer).output, model.output)
+    shape = (FEATURES,) if layer == "pool" else (7, 7, 1024)
+
+    def same_layer(original):
+        config = original.get_config()
+        if config.get("strides") == (2, 2):
+            config["strides"] = (1, 1)  # extractor() has already dropped every other row and column
+        return type(original).from_config(config)
+
+    copy = keras.models.clone_model(part, input_tensors=keras.Input(shape, name=layer), clone_function=same_layer)
+    copy.set_weights(part.get_weights())
+    for each in copy.layers:
+        each.trainable = not isinstance(each, keras.layers.BatchNormalization)
+    return copy
+
+
+def copy_weights(source: keras.Model, target: keras.Model) -> None:
+    """Copy the weights of every layer of ``source`` to the layer of the same name in ``target``."""
+    for layer in source.layers:
+        if layer.weights:
+            target.get_layer(layer.name).set_weights(layer.get_weights())
+
+
+def get_weights(settings: Settings, data: DataSet) -> Weights:
+    """Return the backbone's weights that ``settings.weights`` asks for.
+
+    ``imagenet`` downloads them once, through Keras. ``untrained`` draws them from the seed. ``auto`` is the first where
+    it can be had and else the second. Anything else names a file, as Keras saves it. Raises InputError for a file that
+    doesn't fit and SkinlibError where ImageNet weights can't be had, naming the remedy.
+    """
+    choice = str(settings.weights)
+    if choice == "untrained":
+        return _untrained(settings, data, "asked for by the settings")
+    if choice in ("imagenet", "auto"):
+        try:
+            return _imagenet()
+        except SkinlibError:
+            if choice == "imagenet":
+                raise
+            return _untrained(settings, data, "since ImageNet weights could not be downloaded here")
+    return _from_file(Path(choice).expanduser())
+
+
+def _imagenet() -> Weights:
+    """Download ResNet50's ImageNet weights through Keras, which checks them and keeps them for the next time."""
+    patience = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(DOWNLOAD_TIMEOUT)  # Keras itself would wait for ever
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            backbone = keras.applications.ResNet50(include_top=False, weights="imagenet")
+    except Exception as error:  # Keras raises a bare Exception for a failed download
+        raise SkinlibError(
+            f"ImageNet weights could not be downloaded ({error}): check the connection, name a weights file, "
+            "or use untrained weights"
+        ) from error
+    finally:
+        socket.setdefaulttimeout(patience)
+    note = "ImageNet weights: the network has learned a thousand everyday classes, and none of skin."
+    return Weights("imagenet", backbone.get_weights(), note)
+
+
+def _from_file(path: Path) -> Weights:
+    """Load ResNet50's weights, without its top, from a file that Keras saved."""
+    if not path.is_file():
+        raise InputError(
+            f"no weights file at {path}: name an existing .h5, .weights.h5 or .keras file, "
+            "or use auto, imagenet or untrained"
+        )
+    backbone = keras.applications.ResNet50(include_top=False, weights=None)
+    try:
+        backbone.load_weights(path)
+    except Exception as error:  # every reader fails in its own way
+        reason = str(error).strip().split("\n")[0][:120]
+        raise InputError(
+            f"{path} does not hold the weights of ResNet50 without its top ({reason}): "
+            "save them with keras.applications.ResNet50(include_top=False).save_weights"
+        ) from error
+    arrays = backbone.get_weights()
+    if not all(np.isfinite(array).all() for array in arrays):
+        raise InputError(f"{path} holds numbers that are not finite: use another weights file")
+    return Weights(path.name, arrays, f"Weights from the file {path.name}, named in the settings.")
+
+
+def _untrained(settings: Settings, data: DataSet, why: str) -> Weights:
+    """Draw random weights from the seed; set batch-norm statistics from training photos. Kept on disk."""
+    train = data.photos[data.photos.split == "train"].drop_duplicates("sha256")
+    if train.empty:
+        raise InputError(f"{data.root} has no training photos: train_set/ must hold some")
+    rng = np.random.default_rng(settings.seed)
+    chosen = train.iloc[rng.permutation(len(train))[:CALIBRATION_PHOTOS]]
+    recipe = json.dumps([1, settings.seed, SIZE, keras.__version__, tf.__version__, list(chosen.sha256)])
+    key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    kept = settings.cache / "weights" / f"untrained-{key}.npz"
+    if kept.exists():
+        with np.load(kept) as file:
+            arrays = [file[name] for name in file.files]
+    else:
+        photos = np.stack([prepare(data.read(path)) for path in chosen.path])
+        arrays = draw_weights(photos, settings.seed)
+        with written_whole(kept) as draft:
+            np.savez(draft, *arrays)
+    note = (
+        f"UNTRAINED weights, {why}: the backbone is random, its batch-norm statistics set from "
+        f"{len(chosen)} training photos. Scores are far below what ImageNet weights give."
+    )
+    return Weights("untrained", arrays, note)
+
+
+def draw_weights(photos: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Draw ResNet50's weights at random and set its batch-norm statistics from ``photos``.
+
+    ``photos`` is float32 (n, 224, 224, 3), RGB, 0 to 255. A fresh network's statistics are mean 0 and variance 1, which
+    is not what its layers see; in this state activations grow from layer to layer and nearly all photos look alike to
+    the head. One pass in training mode, with no memory of the old values, measures the real ones.
+    """
+    set_seed(seed)
+    backbone = keras.applications.ResNet50(include_top=False, weights=None)
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.0
+    tf.function(backbone)(tf.constant(preprocess(photos)), training=True)
+    return backbone.get_weights()
