@@ -1,0 +1,388 @@
+"""Find, check, read and fetch photos. Its table, the *catalogue*, has one row per photo file.
+
+Introduced in chapter 1, Data exploration; what reading does to the pixels is chapter 2's first section.
+"""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import uuid
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import PIL
+from PIL import Image, ImageOps
+from tqdm import tqdm
+
+from skinlib import settings as settings_module
+from skinlib.conditions import CONDITIONS, KEYS, SPLITS, by_folder
+from skinlib.settings import InputError, Settings
+
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
+"""What a photo may be stored as. Pillow knows dozens more that no camera writes, and each is code open to attack."""
+
+PIXEL_LIMIT = 100_000_000
+"""Pixels above which a photo isn't decoded. A few kilobytes can claim a picture that fills the memory."""
+
+READER = 1
+"""Version of :func:`decode`. Raise it when the pixels or the checks change: kept results are then made anew."""
+
+SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM")
+"""First bytes of the formats above, to tell a photo cut short in its header from something else."""
+
+SYSTEM_FILES = ("thumbs.db", "desktop.ini")
+"""Files that an operating system leaves in folders of photos, in lower case. Others of that kind begin with a dot."""
+
+UNPACKED = ("skin-disease-dataset", "skin-disease-datasaet")
+"""Folders that the public archives unpack to (the second spelling is Kaggle's)."""
+
+PHOTO_COLUMNS = (
+    "path", "condition", "group", "split", "sha256", "bytes", "format", "width", "height", "photo_id",
+)  # fmt: skip
+
+
+# ---------------------------------------------------------------- reading one photo
+
+
+class PhotoError(InputError):
+    """A photo that can't be used. ``path`` says which, ``reason`` why, in a few words."""
+
+    def __init__(self, path, reason: str):
+        self.path = str(path)
+        self.reason = reason
+        super().__init__(f"{self.path}: {reason}: leave it out, or save it anew as JPEG or PNG")
+
+
+def read(path) -> np.ndarray:
+    """Read the photo at ``path`` as uint8 (height, width, 3), RGB, 0 to 255. See :func:`decode`.
+
+    Raises PhotoError when there is no such file or it can't be decoded.
+    """
+    return decode(_read_bytes(Path(path)), path)
+
+
+def decode(data: bytes, name="photo") -> np.ndarray:
+    """Decode an image file's bytes to uint8 (height, width, 3), RGB, 0 to 255.
+
+    The content decides the format, never the name. EXIF orientation is applied; transparency is laid over white;
+    16-bit channels keep their high byte; of an animation the first frame counts. Colour profiles are not applied,
+    as in OpenCV and TensorFlow, so CMYK comes out as its plain complement.
+
+    Raises PhotoError, with ``name`` as its path, when the bytes are no photo, are cut short or damaged, or claim more
+    than PIXEL_LIMIT pixels. A flipped bit inside the pixel data of a JPEG can't be noticed: the format has no checksum.
+    """
+    with _pillow_quiet():
+        return _decode(data, name)[0]
+
+
+def _decode(data: bytes, name) -> tuple[np.ndarray, str]:
+    """Return (pixels as :func:`decode` gives them, name of the format)."""
+    if not data:
+        raise PhotoError(name, "empty file")
+    too_many = f"too many pixels, the limit is {PIXEL_LIMIT // 10**6} million"
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        width, height = image.size
+        if width * height > PIXEL_LIMIT:
+            raise PhotoError(name, f"{too_many}: {width} × {height}")
+        # Two phone photos in one file are a JPEG to everyone but Pillow.
+        kind = "JPEG" if image.format == "MPO" else image.format
+        return _to_rgb(image, name), kind
+    except PhotoError:
+        raise
+    except Image.DecompressionBombError:
+        raise PhotoError(name, too_many) from None
+    except PIL.UnidentifiedImageError:
+        known = data.startswith(SIGNATURES)
+        raise PhotoError(name, "truncated or damaged" if known else "not an image in a format we read") from None
+    except MemoryError:
+        raise PhotoError(name, "does not fit into memory") from None
+    except Exception:  # Pillow's decoders raise nearly every built-in exception on damaged bytes
+        raise PhotoError(name, "truncated or damaged") from None
+
+
+def _to_rgb(image: Image.Image, name) -> np.ndarray:
+    """Decode an opened image to uint8 (height, width, 3), upright, RGB, over white."""
+    image.load()
+    # A damaged EXIF block says nothing about the pixels: such a photo stays as it is stored.
+    with contextlib.suppress(Exception):
+        ImageOps.exif_transpose(image, in_place=True)
+    if image.mode in ("I", "F"):
+        raise PhotoError(name, "32-bit pixels, whose range is unknown")
+    if image.mode.startswith("I;16"):
+        # Pillow would clip these at 255. The high byte is what it takes of 16-bit colour, too.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        image = Image.new("RGB", layer.size, "white")
+        image.paste(layer, mask=layer.getchannel("A"))
+    return np.array(image.convert("RGB"))
+
+
+@contextlib.contextmanager
+def _pillow_quiet():
+    """Keep Pillow's warnings off the page: large photos we check ourselves, the others are about metadata."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"PIL\b")
+        yield
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise PhotoError(path, "no such file") from None
+    except OSError as error:
+        raise PhotoError(path, f"cannot be opened ({error.strerror})") from None
+
+
+# ---------------------------------------------------------------- the catalogue
+
+
+def catalogue(root, cache: Path | None = None) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """List the photos below ``root/train_set`` and ``root/test_set``, each decoded once to see that it is whole.
+
+    Returns two tables:
+
+    - photos, one row per file: path (relative to ``root``, with "/"), condition (key), group, split ("train" or
+      "test"), sha256 and bytes of the file, format, width and height (pixels, upright) and photo_id (the first 16
+      digits of sha256: byte-identical files share it). Train first, then by condition and path.
+    - left_out: path and reason of every other file there, and of condition folders without a photo.
+
+    What decoding found is kept in ``cache`` (by default the cache of :func:`skinlib.settings.load`) under the sha256
+    of the content, so a second call only reads and hashes. Raises InputError when ``root`` or one of its two splits
+    is missing or holds no photo.
+    """
+    root = Path(root)
+    for folder in SPLITS.values():
+        if not (root / folder).is_dir():
+            raise InputError(_wrong_folder(root, f"has no folder {folder}/" if root.is_dir() else "no such folder"))
+
+    files, left_out = _list_files(root)
+    kept = Path(cache or settings_module.load().cache) / "photos" / f"decoded-{READER}-pillow-{PIL.__version__}.json"
+    known = _load_known(kept)
+    found = dict(known)
+    rows = []
+    with _pillow_quiet(), ThreadPoolExecutor() as pool:
+        checked = pool.map(lambda file: _inspect(root, file, known), files)
+        for path, result in zip(files, tqdm(checked, "photos", len(files), disable=None, leave=False), strict=True):
+            if isinstance(result, str):
+                left_out.append((path, result))
+            else:
+                rows.append(result)
+                found[result["sha256"]] = [result["format"], result["width"], result["height"]]
+    if found != known:
+        _save_known(kept, found)
+
+    photos = pd.DataFrame(rows, columns=PHOTO_COLUMNS)
+    for split, folder in SPLITS.items():
+        present = set(photos.loc[photos["split"] == split, "condition"])
+        if not present:
+            raise InputError(_wrong_folder(root, f"{folder}/ holds no photo that can be read"))
+        left_out += [_absent_folder(root, folder, c) for c in CONDITIONS if c.key not in present]
+
+    order = {key: i for i, key in enumerate((*SPLITS, *KEYS))}
+    photos = photos.sort_values(
+        ["split", "condition", "path"], key=lambda column: column.map(order) if column.name != "path" else column
+    )
+    left_out = sorted(left_out, key=lambda row: (not row[0].startswith(SPLITS["train"]), row[0]))
+    return photos.reset_index(drop=True), pd.DataFrame(left_out, columns=["path", "reason"], dtype=str)
+
+
+def _wrong_folder(root: Path, problem: str) -> str:
+    return (
+        f"{root}: {problem}: expected train_set/ and test_set/, each with the eight folders "
+        f"{', '.join(repr(c.folder) for c in CONDITIONS)}; see README"
+    )
+
+
+def _absent_folder(root: Path, split_folder: str, condition) -> tuple[str, str]:
+    there = any(by_folder(entry.name) == condition for entry in (root / split_folder).iterdir() if entry.is_dir())
+    return f"{split_folder}/{condition.folder}", "no photo in this folder" if there else "no such folder"
+
+
+def _list_files(root: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return (relative paths of the files that may be photos, [(path, reason)] of the others)."""
+    files, left_out = [], []
+
+    def unreadable(error):
+        left_out.append((Path(error.filename).relative_to(root).as_posix(), f"cannot be opened ({error.strerror})"))
+
+    for split_folder in SPLITS.values():
+        for folder, subfolders, names in os.walk(root / split_folder, onerror=unreadable):
+            for name in names + [sub for sub in subfolders if os.path.islink(os.path.join(folder, sub))]:
+                path = Path(folder, name)
+                relative = path.relative_to(root).as_posix()
+                reason = _why_not(root, path)
+                if reason:
+                    # A name that isn't valid text would break every table and file written later.
+                    left_out.append((relative.encode(errors="replace").decode(), reason))
+                else:
+                    files.append(relative)
+    return files, left_out
+
+
+def _why_not(root: Path, path: Path) -> str:
+    """Say why the file at ``path`` can't be a photo of the data set, judged by its place and name; "" if it may be."""
+    _, *folders, name = path.relative_to(root).parts
+    if any(part.startswith(".") for part in (*folders, name)):
+        return "hidden file"
+    if name.lower() in SYSTEM_FILES:
+        return "left by the operating system"
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return "its name is not valid text"
+    if path.is_symlink():
+        if not path.exists():
+            return "a link that leads nowhere"
+        if not path.resolve().is_relative_to(root.resolve()):
+            return "a link that leads out of the folder"
+        if path.is_dir():
+            return "a link to a folder"
+    if not path.is_file():
+        return "not a file"
+    if not folders:
+        return "not in a condition's folder"
+    if by_folder(folders[0]) is None:
+        return f"unknown folder {folders[0]!r}"
+    return "in a folder within a condition's folder" if len(folders) > 1 else ""
+
+
+def _inspect(root: Path, path: str, known: dict) -> dict | str:
+    """Return the catalogue's row of one file, or the reason to leave it out."""
+    try:
+        data = _read_bytes(root / path)
+        sha256 = hashlib.sha256(data).hexdigest()
+        if sha256 in known:
+            kind, width, height = known[sha256]
+        else:
+            photo, kind = _decode(data, path)
+            height, width = photo.shape[:2]
+    except PhotoError as error:
+        return error.reason
+    split_folder, folder, _ = path.split("/")
+    condition = by_folder(folder)
+    split = next(split for split, name in SPLITS.items() if name == split_folder)
+    values = (path, condition.key, condition.group, split, sha256, len(data), kind, width, height, sha256[:16])
+    return dict(zip(PHOTO_COLUMNS, values, strict=True))
+
+
+def _load_known(file: Path) -> dict:
+    """Return {sha256: [format, width, height]} of contents decoded before. A file we can't use counts as empty."""
+    try:
+        known = json.loads(file.read_text())
+        return {sha256: [str(kind), int(width), int(height)] for sha256, (kind, width, height) in known.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def _save_known(file: Path, found: dict) -> None:
+    # Another process may have written meanwhile: keep what it found. A cache that can't be written only costs time.
+    with contextlib.suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _write(file, json.dumps(_load_known(file) | found).encode(), file.parent)
+
+
+def _write(path: Path, data: bytes, scratch: Path) -> None:
+    """Write ``data`` to a new file in ``scratch``, then rename it to ``path``: never half a file under that name."""
+    temporary = scratch / f"{uuid.uuid4().hex}.tmp"
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+# ---------------------------------------------------------------- the data of a run
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """A folder of photos with its catalogue. Use :func:`open_data` to make one."""
+
+    name: str
+    """"sample", "clinical", or the name of the folder."""
+    root: Path
+    photos: pd.DataFrame
+    """One row per photo; see :func:`catalogue`."""
+    left_out: pd.DataFrame
+    """The files that are no usable photos: path and reason."""
+    fingerprint: str
+    """64 hex digits over path and content of every photo: two runs with the same one saw the same data."""
+    truth: pd.DataFrame | None
+    """What the simulation planted (see :mod:`skinlib.simulate`), or None where nobody knows."""
+
+    def path(self, row_path: str) -> Path:
+        """Return the file of a row of ``photos``, given its path there."""
+        return self.root / row_path
+
+    def read(self, row_path: str) -> np.ndarray:
+        """Return the photo as uint8 (height, width, 3), RGB. Raises PhotoError."""
+        return read(self.path(row_path))
+
+    def mask(self, row_path: str) -> np.ndarray | None:
+        """Return the lesion mask, bool (height, width), True on the lesion; None where there is none."""
+        if self.truth is None:
+            return None
+        mask = self.truth.loc[self.truth["path"] == row_path, "mask"]
+        if mask.empty or not mask.iloc[0]:
+            return None
+        return read(self.path(mask.iloc[0]))[..., 0] > 127
+
+    def counts(self) -> pd.DataFrame:
+        """Return the number of photos: one row per condition key, one column per split, in their usual order."""
+        table = pd.crosstab(self.photos["condition"], self.photos["split"])
+        return table.reindex(index=list(KEYS), columns=list(SPLITS), fill_value=0)
+
+
+def open_data(settings: Settings | None = None) -> DataSet:
+    """Open the data that ``settings`` choose (by default those of :func:`skinlib.settings.load`).
+
+    ``settings.data`` is "sample" (drawn on first use), "clinical" (fetched before), or a folder: the one that holds
+    ``train_set`` and ``test_set``, or its parent as the public archives unpack. Raises InputError otherwise.
+    """
+    settings = settings or settings_module.load()
+    if settings.data == "sample":
+        from skinlib import simulate
+
+        root = simulate.sample_folder(settings)
+    elif settings.data == "clinical":
+        root = settings.cache / UNPACKED[0]
+        if not root.is_dir():
+            raise InputError(
+                f"{root}: the clinical photos are not here yet: run `python -m skinlib fetch`, "
+                "or set SKINLIB_DATA to a folder that holds them"
+            )
+    else:
+        root = _find_root(Path(settings.data).expanduser())
+
+    photos, left_out = catalogue(root, settings.cache)
+    truth = root / "truth.csv"
+    return DataSet(
+        name=settings.data if settings.data in ("sample", "clinical") else root.resolve().name,
+        root=root,
+        photos=photos,
+        left_out=left_out,
+        fingerprint=_fingerprint(photos),
+        truth=pd.read_csv(truth, keep_default_na=False) if truth.is_file() else None,
+    )
+
+
+def _find_root(folder: Path) -> Path:
+    """Return ``folder``, or the one below it that the public archives unpack to."""
+    candidates = [folder, *(folder / name for name in UNPACKED)]
+    whole = [c for c in candidates if all((c / split_folder).is_dir() for split_folder in SPLITS.values())]
+    return whole[0] if whole else folder
+
+
+def _fingerprint(photos: pd.DataFrame) -> str:
+    """Return sha256, 64 hex digits, over the rows' sha256 and path."""
+    rows = "".join(f"{row.sha256}  {row.path}\n" for row in photos.itertuples())
+    return hashlib.sha256(rows.encode()).hexdigest()
