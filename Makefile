@@ -1,0 +1,66 @@
+# `make` alone lists the targets. `make setup` needs Python 3.11, 3.12 or 3.13 and a package index, nothing else.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+READY := .venv/.ready
+# What the saved outputs in notebooks/ were made with, and what the tests compare them with.
+SAMPLE := SKINLIB_DATA=sample SKINLIB_WEIGHTS=untrained SKINLIB_SPEED=full SKINLIB_SEED=0
+
+# Without compiled bytecode every `import tensorflow` takes ten seconds.
+unexport PYTHONDONTWRITEBYTECODE
+# The kernel called python3 is this environment's, whatever kernels the user has.
+export JUPYTER_PREFER_ENV_PATH := 1
+unexport JUPYTER_PATH
+
+.DEFAULT_GOAL := help
+.PHONY: help setup book test lab clinical notebooks lint lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY) ## make .venv from requirements.lock (other targets do this by themselves)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	  echo "make: this needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is $$($(PYTHON) --version 2>&1); try: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+	  exit 1; }
+	@rm -f $@
+	@version() { "$$1" -c 'import sys; print(*sys.version_info[:2])' 2>/dev/null; }; \
+	  [ "$$(version $(BIN)/python)" = "$$(version $(PYTHON))" ] || $(PYTHON) -m venv --clear .venv
+	@echo "Installing requirements.lock into .venv (about 2 GB)"
+	@# uv installs in seconds what takes pip minutes; where it can't work, pip does the same.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION) && \
+	  $(BIN)/uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock || \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+book: $(READY) ## build the book into _build/html (only what changed is run again)
+	@$(BIN)/python book/build.py
+
+test: $(READY) ## run the unit tests, the five notebooks and, where it is built, the site
+	@$(SAMPLE) $(BIN)/pytest --nbval --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
+
+lab: $(READY) ## open the notebooks in JupyterLab
+	@$(BIN)/jupyter lab notebooks
+
+clinical: $(READY) ## run the notebooks on the clinical photos, into _build/clinical
+	@if [ -z "$$SKINLIB_DATA" ]; then $(BIN)/python -m skinlib fetch; fi
+	@SKINLIB_DATA="$${SKINLIB_DATA:-clinical}" $(BIN)/python book/execute.py --out _build/clinical
+
+notebooks: $(READY) ## run the notebooks on the sample and save their outputs in place
+	@$(SAMPLE) $(BIN)/python book/execute.py --out notebooks
+
+lint: $(READY) ## check the code, the notebooks' style and the workflows
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/pytest --quiet tests/test_notebooks_style.py tests/test_package.py
+	@if command -v actionlint >/dev/null; then actionlint; else echo "actionlint is not installed: the workflows are checked on GitHub"; fi
+
+lock: ## resolve requirements.txt anew into requirements.lock (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes requirements.txt -o requirements.lock
+
+clean: ## delete what was built; keeps .venv and the cache of photos and features
+	rm -rf _build .pytest_cache .ruff_cache .coverage htmlcov
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
