@@ -153,8 +153,9 @@ def _skin(scene: Scene) -> None:
     rng = scene.rng
     base = _rgb(MONK[scene.tone - 1])
     scene.colour += (base - scene.colour) * scene.body[..., None]
-    _redden(scene, scene.body * (rng.uniform(0.05, 0.3) + 0.07 * _noise(scene, 0.25) + 0.04 * _noise(scene, 0.05)))
-    scene.colour *= 1 + scene.body[..., None] * 0.03 * _noise(scene, 0.08)[..., None]
+    _redden(scene, scene.body * (rng.uniform(0.1, 0.4) + 0.08 * _noise(scene, 0.25) + 0.06 * _noise(scene, 0.03)))
+    pigment = 0.03 * _noise(scene, 0.1) + 0.025 * _noise(scene, 0.02) + 0.02 * _noise(scene, 0.008)
+    scene.colour *= 1 + (scene.body * pigment)[..., None]
     for _ in range(rng.poisson(1.5)):
         x, y = rng.uniform(-0.7, 0.7, 2)
         radius = rng.uniform(0.004, 0.012)
@@ -162,11 +163,11 @@ def _skin(scene: Scene) -> None:
         mole = _ramp(np.hypot(spot.x - x, spot.y - y), 1.4 * radius, 0.6 * radius)
         _paint(spot, base * np.float32([0.5, 0.38, 0.32]), 0.7 * mole * spot.body)
     # Pores are small pits; fine lines are the valleys of a noise field, where it passes through zero.
-    grain = rng.uniform(0.012, 0.022)
-    lines = -np.exp(-((_noise(scene, grain, rng.uniform(1, 2.5)) / 0.35) ** 2))
+    grain = rng.uniform(0.01, 0.02)
+    lines = -np.exp(-((_noise(scene, grain, rng.uniform(1, 2.5)) / 0.4) ** 2))
     pores = np.minimum(_noise(scene, grain / 2), 0)
-    scene.height += scene.body * rng.uniform(0.06, 0.16) * grain * (lines + 0.8 * pores)
-    scene.shine += scene.body * rng.uniform(0.03, 0.25)
+    scene.height += scene.body * rng.uniform(0.03, 0.09) * grain * (lines + pores)
+    scene.shine += scene.body * rng.uniform(0.1, 0.35)
 
 
 def _limb(scene: Scene) -> None:
@@ -187,28 +188,29 @@ def _flank(scene: Scene) -> None:
 def _closeup(scene: Scene) -> None:
     """Let skin fill the photo, slightly domed."""
     scene.body += 1
-    scene.height -= scene.rng.uniform(0.0, 0.25) * (scene.x**2 + scene.y**2)
+    scene.height -= scene.rng.uniform(0.0, 0.2) * (scene.x**2 + scene.y**2)
 
 
 def _toes(scene: Scene) -> np.ndarray:
     """Make the body a forefoot with toes, seen from above. Returns the middles of its webs, (n, 2) x and y."""
     rng = scene.rng
-    width, tips = rng.uniform(0.26, 0.36), rng.uniform(-0.45, -0.3)
-    middles = (np.arange(-3, 4) + rng.uniform(-0.5, 0.5)) * width + rng.normal(0, 0.01, 7)
-    web = rng.uniform(0.0, 0.15) + rng.normal(0, 0.02, 6)
-    for i, middle in enumerate(middles):
-        half = width * rng.uniform(0.44, 0.5)
-        tip = tips + 0.12 * abs(middle - rng.uniform(-0.2, 0.2)) + half
-        across = np.hypot(scene.x - middle, np.minimum(scene.y - tip, 0)) / half
-        toe = np.sqrt(np.clip(1 - across**2, 0, 1))
-        end = web[min(i, 5)]
-        keep = _ramp(scene.y, end + 0.2, end)
-        scene.body[:] = np.maximum(scene.body, _ramp(across, 1.0, 0.97))
-        scene.height[:] = np.maximum(scene.height, half * 0.8 * toe * keep)
-    forefoot = _ramp(scene.y - 0.25 * scene.x**2, web.mean(), web.mean() + 0.06)
-    scene.body[:] = np.maximum(scene.body, forefoot)
-    scene.height[:] = np.maximum(scene.height, 0.11 * forefoot)
-    return np.stack([(middles[:-1] + middles[1:]) / 2, web + 0.02], axis=1)
+    widths = rng.uniform(0.3, 0.42) * np.array([0.75, 0.78, 0.84, 0.9, 1.35, 0.9])
+    middles = np.cumsum(widths) - widths / 2 - rng.uniform(0.9, 1.7) * widths.mean()
+    web = rng.uniform(-0.02, 0.14) + 0.3 * (middles - rng.uniform(0, 0.4)) ** 2
+    for middle, width, end in zip(middles, widths, web, strict=True):
+        half = width * rng.uniform(0.49, 0.53)
+        tip = end - width * rng.uniform(1.1, 1.5) + half
+        bend = middle + rng.normal(0, 0.06) * (scene.y - end)
+        across = np.hypot(scene.x - bend, np.minimum(scene.y - tip, 0)) / (half * (1 + 0.06 * np.cos(12 * scene.y)))
+        toe = 0.75 * half * np.sqrt(np.clip(1 - across**2, 0, 1)) * _ramp(scene.y, end + 0.28, end)
+        np.maximum(scene.height, toe, out=scene.height)
+        np.maximum(scene.body, _ramp(across, 1.0, 0.97) * (scene.y < end + 0.1), out=scene.body)
+    arch = np.interp(scene.x, middles, web).astype(np.float32)
+    forefoot = scene.y - arch
+    np.maximum(scene.body, _ramp(forefoot, 0.0, 0.015), out=scene.body)
+    np.maximum(scene.height, 0.16 * np.sqrt(np.clip(forefoot / 0.3, 0, 1)), out=scene.height)
+    scene.height[:] = cv2.GaussianBlur(scene.height, (0, 0), 0.012 * scene.scale)
+    return np.stack([middles[:-1] + widths[:-1] / 2, (web[:-1] + web[1:]) / 2], axis=1)
 
 
 def _anywhere(scene: Scene) -> None:
@@ -238,24 +240,24 @@ def _blister(scene: Scene, x: float, y: float, radius: float, halo: float, cloud
     """Draw a small dome of fluid on a red base; ``cloudy`` from 0 (clear) to 1 (pus)."""
     spot = _near(scene, x, y, 3 * radius)
     distance = _blob(spot, x, y, radius, 0.15)
-    _redden(spot, halo * _ramp(distance, 2.6, 0.9) * spot.body)
-    inside = _ramp(distance, 1.05, 0.85) * spot.body
-    fluid = (1 - cloudy) * (0.75 * spot.colour + 0.25) + cloudy * (0.3 * spot.colour + 0.7 * _rgb("#ead9a8"))
-    _paint(spot, fluid, 0.75 * inside)
-    spot.height += 0.7 * radius * np.sqrt(np.clip(1 - distance**2, 0, 1)) * spot.body
-    spot.shine += 0.8 * inside
+    _redden(spot, halo * _ramp(distance, 2.8, 0.9) * spot.body)
+    inside = _ramp(distance, 1.1, 0.7) * spot.body
+    fluid = (1 - cloudy) * (0.82 * spot.colour + 0.16) + cloudy * (0.35 * spot.colour + 0.65 * _rgb("#e6d5a6"))
+    _paint(spot, fluid, 0.85 * inside)
+    spot.height += 0.6 * radius * np.clip(1 - distance**2, 0, 1) ** 0.75 * spot.body
+    spot.shine += 0.7 * inside
     np.maximum(spot.lesion, _ramp(distance, 1.7, 1.2) * spot.body, out=spot.lesion)
 
 
 def _crust(scene: Scene, x: float, y: float, radius: float, colour: np.ndarray) -> None:
-    """Draw a dried crust: irregular, rough, a little glossy."""
+    """Draw a dried crust: irregular, rough, uneven in colour, a little glossy."""
     spot = _near(scene, x, y, 2 * radius)
-    distance = _blob(spot, x, y, radius, 0.5) + 0.15 * _noise(spot, max(radius / 3, 0.008))
-    crust = _ramp(distance, 1.05, 0.8) * spot.body
-    rough = _noise(spot, max(radius / 4, 0.007))
-    _paint(spot, colour * (1 + 0.18 * rough)[..., None], 0.9 * crust)
-    spot.height += crust * radius * (0.22 + 0.09 * rough)
-    spot.shine += 0.35 * crust
+    field = _blob(spot, x, y, radius, 0.5) + 0.3 * _noise(spot, max(radius / 3, 0.012))
+    crust = _ramp(field, 1.1, 0.6) * spot.body
+    shade = 1 + 0.2 * _noise(spot, max(radius / 3, 0.015)) + 0.12 * _noise(spot, 0.008)
+    _paint(spot, colour * shade[..., None], 0.85 * crust)
+    spot.height += crust * (0.08 * radius + 0.0025 * _noise(spot, 0.014))
+    spot.shine += 0.4 * crust
     np.maximum(spot.lesion, crust, out=spot.lesion)
 
 
@@ -278,41 +280,42 @@ def _hair(scene: Scene) -> None:
 def _background(scene: Scene) -> None:
     """Fill what is not body with a cloth, a wall or the dark, out of focus."""
     rng = scene.rng
-    hue = cv2.cvtColor(
-        np.float32([[[rng.uniform(0, 360), rng.uniform(0, 0.45), rng.choice([0.08, 0.35, 0.6, 0.9])]]]),
-        cv2.COLOR_HSV2RGB,
-    )[0, 0]
-    weave = 1 + 0.12 * _noise(scene, 0.3) + rng.uniform(0, 0.08) * _noise(scene, 0.02, 3)
-    scene.colour[:] = hue * weave[..., None]
+    value = rng.choice([0.06, 0.3, 0.55, 0.8, 0.95])
+    hsv = np.float32([[[rng.uniform(0, 360), rng.triangular(0, 0.05, 0.55), value]]])
+    light = 1 + 0.06 * _noise(scene, 0.5) + rng.uniform(0, 0.04) * _noise(scene, 0.012, 3)
+    scene.colour[:] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * light[..., None]
 
 
 def _photograph(scene: Scene) -> np.ndarray:
     """Light the scene and take the photo. Returns uint8 (H, W, 3) RGB.
 
-    Light from one side on the relief, highlights where it shines, uneven light, vignette, depth of field, white
-    balance, exposure and sensor noise: none of them depends on the condition.
+    Light from one side on the relief, highlights where it shines, a shadow beside the body, uneven light, vignette,
+    depth of field, white balance, exposure and sensor noise: none of them depends on the condition.
     """
     rng, size = scene.rng, scene.x.shape
     towards = rng.uniform(0, 6.3)
-    light = np.float32([np.cos(towards), np.sin(towards)]) * np.float32(rng.uniform(0.5, 1.0))
-    slopes = [cv2.Sobel(scene.height, cv2.CV_32F, *d, ksize=3, scale=scene.scale / 8) for d in ((1, 0), (0, 1))]
-    lit = 1 - light[0] * slopes[0] - light[1] * slopes[1]
-    lit /= np.sqrt(1 + 0.5 * (slopes[0] ** 2 + slopes[1] ** 2))
-    off = (slopes[0] + 0.35 * light[0]) ** 2 + (slopes[1] + 0.35 * light[1]) ** 2
-    photo = scene.colour * np.clip(lit, 0.25, 1.7)[..., None]
-    photo += (0.55 * np.clip(scene.shine, 0, 1) * np.exp(-off / 0.025))[..., None]
+    light = np.float32([np.cos(towards), np.sin(towards)]) * np.float32(rng.uniform(0.35, 0.8))
+    right, down = (cv2.Sobel(scene.height, cv2.CV_32F, *d, ksize=3, scale=scene.scale / 8) for d in ((1, 0), (0, 1)))
+    lit = np.clip((1 - light[0] * right - light[1] * down) / np.sqrt(1 + 0.7 * (right**2 + down**2)), 0.2, 1.5)
+    # Light that enters skin comes out again near by, and red light goes furthest: shadows on skin are soft and warm.
+    lit += (cv2.GaussianBlur(lit, (0, 0), 0.004 * scene.scale) - lit) * 0.5 * scene.body
+    photo = scene.colour * lit[..., None] ** np.float32([0.85, 1.0, 1.08])
+    shade = cv2.GaussianBlur(scene.body, (0, 0), 0.05 * scene.scale) * (1 - scene.body)
+    photo *= 1 - 0.8 * shade[..., None]
+    for gloss, width in ((0.5, 0.02), (0.12, 0.3)):
+        off = (right + 0.35 * light[0]) ** 2 + (down + 0.35 * light[1]) ** 2
+        photo += (gloss * np.clip(scene.shine, 0, 1) * np.exp(-off / width))[..., None]
 
-    radius = scene.x**2 + scene.y**2
-    uneven = 1 + rng.uniform(0, 0.35) * (scene.x * light[0] + scene.y * light[1]) - rng.uniform(0, 0.3) * radius
-    balance = rng.normal(1, 0.035, 3) * rng.normal(0.97, 0.07)
-    photo *= uneven[..., None] * balance.astype(np.float32)
+    aside = (scene.x * light[0] + scene.y * light[1]) * rng.uniform(0, 0.5)
+    uneven = 1 - aside - rng.uniform(0, 0.35) * (scene.x**2 + scene.y**2)
+    photo *= uneven[..., None] * (rng.normal(1, 0.035, 3) * rng.normal(1, 0.07)).astype(np.float32)
 
     focus = np.hypot(scene.x - rng.uniform(-0.2, 0.2), scene.y - rng.uniform(-0.2, 0.2))
     soft = cv2.GaussianBlur(photo, (0, 0), scene.scale * rng.uniform(0.004, 0.012))
     photo += (soft - photo) * (rng.uniform(0.2, 1) * _ramp(focus, 0.25, 0.85))[..., None]
-    photo = cv2.GaussianBlur(photo, (0, 0), rng.uniform(0.35, 0.9))
+    photo = cv2.GaussianBlur(photo, (0, 0), rng.uniform(0.4, 0.9))
     noise = rng.standard_normal((*size, 3), np.float32)
-    photo += noise * rng.uniform(0.006, 0.022) * np.sqrt(np.clip(photo, 0.05, 1))
+    photo += noise * rng.uniform(0.005, 0.018) * np.sqrt(np.clip(photo, 0.05, 1))
     return np.uint8(np.clip(photo * 255 + 0.5, 0, 255))
 
 
@@ -327,15 +330,16 @@ def _cellulitis(scene: Scene) -> None:
     rng = scene.rng
     _anywhere(scene)
     x, y = rng.uniform(-0.2, 0.2, 2)
-    stretch, size = rng.uniform(0.5, 0.9), rng.uniform(0.3, 0.5)
-    field = np.hypot((scene.x - x) * stretch, scene.y - y) / size + 0.16 * _noise(scene, 0.18)
-    red = _ramp(field, 1.35, 0.35) * scene.body
-    _redden(scene, red * (rng.uniform(0.8, 1.4) + 0.12 * _noise(scene, 0.06)))
-    scene.height += rng.uniform(0.03, 0.1) * red - rng.uniform(0, 0.0025) * red * np.maximum(_noise(scene, 0.03), 0)
-    scene.shine += rng.uniform(0, 0.5) * red
-    if rng.random() < 0.2:
-        pen = np.exp(-(((field - 1.1) / 0.03) ** 2)) * scene.body
-        _paint(scene, _rgb(str(rng.choice(["#20242e", "#2b3f8c"]))), 0.8 * pen)
+    distance = _blob(scene, x, y, rng.uniform(0.3, 0.48), 0.35)
+    field = distance + 0.14 * _noise(scene, 0.22) + 0.04 * _noise(scene, 0.05)
+    red = _ramp(field, 1.4, 0.3) * scene.body
+    _redden(scene, red * (rng.uniform(0.9, 1.5) + 0.12 * _noise(scene, 0.1) + 0.06 * _noise(scene, 0.02)))
+    scene.height += rng.uniform(0.02, 0.07) * _ramp(distance, 1.4, 0.2) * scene.body
+    scene.height -= rng.uniform(0, 0.002) * red * np.maximum(_noise(scene, 0.025), 0)
+    scene.shine += rng.uniform(0, 0.4) * red
+    if rng.random() < 0.12:
+        pen = np.exp(-(((distance - 1.2) / 0.025) ** 2)) * _ramp(_noise(scene, 0.12), -1.2, -0.9) * scene.body
+        _paint(scene, _rgb(str(rng.choice(["#20242e", "#2b3f8c"]))), 0.75 * pen)
     scene.lesion += red * 1.3
 
 
@@ -343,20 +347,21 @@ def _impetigo(scene: Scene) -> None:
     """Golden, stuck-on crusts, like dried honey, on red and often weeping patches, with satellites near by."""
     rng = scene.rng
     _anywhere(scene)
-    for patch in range(rng.integers(1, 5)):
+    colours = ["#c98f3a", "#b87a2f", "#d8ae62", "#9a6128"]
+    for patch in range(rng.integers(1, 6)):
         x, y = rng.normal(0, 0.08 if patch == 0 else 0.22, 2)
-        size = rng.uniform(0.1, 0.2) if patch == 0 else rng.uniform(0.04, 0.11)
+        size = rng.uniform(0.13, 0.24) if patch == 0 else rng.uniform(0.03, 0.12)
         spot = _near(scene, x, y, 2 * size)
-        field = _blob(spot, x, y, size, 0.4) + 0.2 * _noise(spot, size / 3)
-        base = _ramp(field, 1.25, 0.8) * spot.body
-        _redden(spot, rng.uniform(0.6, 1.2) * base)
-        spot.shine += 0.5 * base
+        field = _blob(spot, x, y, size, 0.4) + 0.12 * _noise(spot, size / 3) + 0.05 * _noise(spot, 0.02)
+        base = _ramp(field, 1.3, 0.75) * spot.body
+        _redden(spot, rng.uniform(0.7, 1.3) * base * (1 + 0.15 * _noise(spot, 0.03)))
+        spot.shine += 0.4 * base
         np.maximum(spot.lesion, base, out=spot.lesion)
-        honey = _rgb(str(rng.choice(["#d29a3c", "#c08431", "#dcb35c", "#9a5f25"])))
-        for _ in range(rng.integers(4, 14)):
-            away, angle = size * np.sqrt(rng.uniform(0, 0.8)), rng.uniform(0, 6.3)
-            radius = size * rng.uniform(0.15, 0.45)
-            _crust(scene, x + away * np.cos(angle), y + away * np.sin(angle), radius, honey * rng.uniform(0.75, 1.1))
+        for _ in range(rng.integers(3, 10)):
+            away, angle = size * np.sqrt(rng.uniform(0, 0.6)), rng.uniform(0, 6.3)
+            honey = _rgb(str(rng.choice(colours))) * rng.uniform(0.8, 1.1)
+            at = (x + away * np.cos(angle), y + away * np.sin(angle))
+            _crust(scene, *at, size * rng.uniform(0.2, 0.55), honey)
 
 
 def _athlete_foot(scene: Scene) -> None:
@@ -366,20 +371,20 @@ def _athlete_foot(scene: Scene) -> None:
     _skin(scene)
     seen = webs[np.abs(webs[:, 0]) < 0.45]
     for x, y in rng.permutation(seen)[: rng.integers(1, len(seen) + 1)]:
-        long, wide = rng.uniform(0.1, 0.2), rng.uniform(0.05, 0.1)
-        dy = scene.y - y
-        field = np.hypot((scene.x - x) / wide, (dy - 0.05) / long) + 0.2 * _noise(scene, 0.03)
-        _redden(scene, rng.uniform(0.4, 1.0) * _ramp(field, 1.8, 0.7) * scene.body)
-        _scales(scene, _ramp(field, 1.7, 0.9) * scene.body)
-        soaked = _ramp(field, 1.0, 0.6) * scene.body
-        white = 0.35 * scene.colour + 0.65 * _rgb("#efe8dc")
-        _paint(scene, white, soaked * (0.75 + 0.15 * _noise(scene, 0.02)))
-        scene.height += 0.005 * soaked * _noise(scene, 0.014)
-        crack = np.exp(-(((scene.x - x - 0.01 * _noise(scene, 0.06)) / 0.007) ** 2)) * _ramp(
-            np.abs(dy), long, 0.5 * long
-        )
+        long, wide = rng.uniform(0.1, 0.2), rng.uniform(0.06, 0.11)
+        field = np.hypot((scene.x - x) / wide, (scene.y - y - 0.02) / long)
+        field += 0.15 * _noise(scene, 0.06) + 0.08 * _noise(scene, 0.02)
+        _redden(scene, rng.uniform(0.5, 1.1) * _ramp(field, 2.2, 0.7) * scene.body)
+        _scales(scene, _ramp(field, 1.9, 1.0) * scene.body, 0.016)
+        soaked = _ramp(field, 1.1, 0.55) * scene.body
+        white = 0.3 * scene.colour + 0.7 * _rgb("#efe6d8")
+        _paint(scene, white, soaked * (0.75 + 0.15 * _noise(scene, 0.03)))
+        scene.height += 0.0025 * soaked * _noise(scene, 0.016)
+        scene.shine += 0.3 * soaked
+        aside = scene.x - x - 0.008 * _noise(scene, 0.06)
+        crack = np.exp(-((aside / 0.006) ** 2)) * _ramp(np.abs(scene.y - y - 0.05), long, 0.4 * long)
         _paint(scene, _rgb("#8c2f2a"), rng.uniform(0, 0.9) * crack * scene.body)
-        np.maximum(scene.lesion, _ramp(field, 1.5, 1.1) * scene.body, out=scene.lesion)
+        np.maximum(scene.lesion, _ramp(field, 1.6, 1.2) * scene.body, out=scene.lesion)
 
 
 def _nail_fungus(scene: Scene) -> None:
@@ -393,29 +398,32 @@ def _nail_fungus(scene: Scene) -> None:
     scene.body += _ramp(across, 1.0, 0.97)
     scene.height += 0.55 * half * np.sqrt(np.clip(1 - across**2, 0, 1))
     _skin(scene)
-    scene.height += 0.004 * np.sin(scene.y * 90 + 2 * _noise(scene, 0.2)) * _ramp(scene.y, 0.3, 0.45)
+    scene.height += 0.003 * np.sin(scene.y * 80 + 2 * _noise(scene, 0.2)) * _ramp(scene.y, 0.3, 0.45)
 
-    wide, long, middle = half * rng.uniform(0.55, 0.75), rng.uniform(0.22, 0.32), tip + rng.uniform(0.3, 0.36)
+    # (u, v) run from -1 to 1 over the plate, v = -1 at the free edge; `edge` is 1 on its outline.
+    wide, long, middle = half * rng.uniform(0.58, 0.75), rng.uniform(0.22, 0.32), tip + rng.uniform(0.3, 0.36)
     u, v = scene.x / wide, (scene.y - middle) / long
-    edge = (np.abs(u) ** 3 + np.abs(v) ** 3) ** (1 / 3) + 0.03 * _noise(scene, 0.05)
+    edge = (np.abs(u) ** 3.5 + np.abs(v) ** 3.5) ** (1 / 3.5) + 0.008 * _noise(scene, 0.08)
     plate = _ramp(edge, 1.03, 0.95)
-    _redden(scene, rng.uniform(0.2, 0.7) * _ramp(edge, 1.4, 1.0))
-    scene.colour *= 1 - 0.45 * np.exp(-(((edge - 1.05) / 0.06) ** 2))[..., None]
-    _paint(scene, 0.6 * scene.colour + 0.4 * _rgb("#f0d5c8"), plate)
-    _paint(scene, _rgb("#f2e6da"), 0.5 * plate * _ramp(np.hypot(u / 0.6, v - 1.0), 0.6, 0.45))
+    _redden(scene, rng.uniform(0.2, 0.8) * _ramp(edge, 1.5, 1.0))
+    scene.height += 0.02 * np.exp(-(((edge - 1.22) / 0.13) ** 2)) * _ramp(v, -0.8, 0)
+    scene.colour *= 1 - 0.4 * np.exp(-(((edge - 1.04) / 0.05) ** 2))[..., None]
+    _paint(scene, 0.6 * scene.colour + 0.4 * _rgb("#eec9bb"), plate)
+    _paint(scene, _rgb("#f2e6da"), 0.45 * plate * _ramp(np.hypot(u / 0.6, v - 1.0), 0.6, 0.45))
     scene.shine += 0.5 * plate
 
-    spread = v * rng.uniform(0.5, 1) + u * rng.uniform(-0.8, 0.8) + 0.25 * _noise(scene, 0.1)
-    reach = rng.uniform(-0.3, 0.7)
-    sick = plate * _ramp(spread, reach + 0.15, reach - 0.15)
-    colours = [_rgb(c) for c in rng.permutation(["#c9a552", "#8a6434", "#e2d3a4", "#a48a45", "#6e5330"])[:2]]
-    mixed = _ramp(_noise(scene, 0.12), -0.7, 0.7)[..., None]
-    _paint(scene, colours[0] * mixed + colours[1] * (1 - mixed), 0.9 * sick)
-    ridges = _noise(replace(scene, x=scene.x, y=scene.y), 0.035) + np.sin(scene.x * rng.uniform(60, 110))
-    scene.height += sick * (0.02 + 0.0035 * ridges)
-    crumbs = sick * _ramp(-v + 0.3 * _noise(scene, 0.03), 0.55, 0.9)
-    _paint(scene, _rgb("#d8c592"), 0.6 * crumbs * _ramp(_noise(scene, 0.025), 0, 0.8))
-    scene.height += 0.012 * crumbs * _noise(scene, 0.025)
+    spread = v * rng.uniform(0.5, 1) + u * rng.uniform(-0.8, 0.8) + 0.2 * _noise(scene, 0.12)
+    reach = rng.uniform(-0.2, 0.8)
+    sick = plate * _ramp(spread, reach + 0.25, reach - 0.25)
+    colours = [_rgb(c) for c in rng.permutation(["#c7ab66", "#94723f", "#dccfa6", "#a3925a", "#6f5636"])[:2]]
+    mixed = _ramp(_noise(scene, 0.12) + 0.3 * _noise(scene, 0.03), -1, 1)[..., None]
+    _paint(scene, colours[0] * mixed + colours[1] * (1 - mixed), 0.85 * sick)
+    ridges = np.sin(scene.x * rng.uniform(60, 110) + 0.6 * _noise(scene, 0.1))
+    scene.height += sick * (rng.uniform(0.0, 0.02) + 0.0012 * ridges + 0.002 * _noise(scene, 0.04))
+    crumbs = sick * _ramp(-v + 0.3 * _noise(scene, 0.05), 0.5, 0.9)
+    _paint(scene, _rgb("#d8c9a0"), 0.5 * crumbs * _ramp(_noise(scene, 0.03), 0, 0.8))
+    scene.height += 0.004 * crumbs * _noise(scene, 0.03)
+    scene.shine -= 0.4 * sick
     scene.lesion += sick
 
 
@@ -425,15 +433,15 @@ def _ringworm(scene: Scene) -> None:
     _anywhere(scene)
     for ring in range(rng.choice([1, 2, 3], p=[0.65, 0.25, 0.1])):
         x, y = rng.normal(0, 0.07 if ring == 0 else 0.3, 2)
-        size = rng.uniform(0.18, 0.34) if ring == 0 else rng.uniform(0.07, 0.15)
-        distance = _blob(scene, x, y, size, 0.2) + 0.05 * _noise(scene, 0.06)
-        width = rng.uniform(0.14, 0.26)
-        border = np.exp(-(((distance - 1 + width) / width) ** 2)) * _ramp(distance, 1.12, 0.95) * scene.body
+        size = rng.uniform(0.18, 0.36) if ring == 0 else rng.uniform(0.07, 0.15)
+        distance = _blob(scene, x, y, size, 0.2) + 0.04 * _noise(scene, 0.1) + 0.02 * _noise(scene, 0.025)
+        width = rng.uniform(0.13, 0.25)
+        border = np.exp(-(((distance - 1 + width) / width) ** 2)) * _ramp(distance, 1.15, 0.9) * scene.body
         inside = _ramp(distance, 1.0, 0.8) * scene.body
-        _redden(scene, rng.uniform(0.7, 1.3) * border + rng.uniform(0.1, 0.35) * inside)
-        bumps = _ramp(_noise(scene, 0.025), -0.3, 1.0)
-        scene.height += (0.012 + 0.01 * bumps) * border
-        _scales(scene, np.clip(rng.uniform(0.5, 1) * border + rng.uniform(0, 0.35) * inside, 0, 1), 0.01)
+        blood = rng.uniform(0.8, 1.4) * border + rng.uniform(0.15, 0.45) * inside
+        _redden(scene, blood * (1 + 0.15 * _noise(scene, 0.03)))
+        scene.height += rng.uniform(0.006, 0.014) * border * (1 + 0.25 * _noise(scene, 0.03))
+        _scales(scene, np.clip(rng.uniform(0.4, 0.9) * border + rng.uniform(0, 0.3) * inside, 0, 1), 0.01)
         np.maximum(scene.lesion, _ramp(distance, 1.08, 1.0) * scene.body, out=scene.lesion)
 
 
@@ -441,23 +449,24 @@ def _larva_migrans(scene: Scene) -> None:
     """One thread-like, raised, red track that winds over the skin where a hookworm larva crept along."""
     rng = scene.rng
     _anywhere(scene)
-    n = int(rng.integers(90, 240))
-    bends = np.convolve(rng.normal(0, 1, n + 24), np.hanning(24), "valid")[:n]
-    heading = rng.uniform(0, 6.3) + np.cumsum(bends) * rng.uniform(0.08, 0.14)
-    step = 0.009
-    path = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1), axis=0) * step
+    n = int(rng.integers(110, 260))
+    bends = np.convolve(rng.normal(0, 1, n + 14), np.hanning(15) / 2.5, "valid")[:n]
+    heading = rng.uniform(0, 6.3) + rng.uniform(-1.5, 1.5) * np.linspace(0, 1, n) + rng.uniform(0.7, 1.1) * bends
+    path = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1), axis=0) * 0.0085
     path += rng.uniform(-0.08, 0.08, 2) - path.mean(axis=0)
     pixels = path @ scene.turn.T * scene.scale + np.array(scene.x.shape[::-1]) / 2
     line = np.full(scene.x.shape, 255, np.uint8)
     cv2.polylines(line, [np.int32(pixels * 16)], False, 0, 1, cv2.LINE_8, 4)
     distance = cv2.distanceTransform(line, cv2.DIST_L2, 5) / scene.scale
-    width = rng.uniform(0.009, 0.018) * (1 + 0.25 * _noise(scene, 0.04))
+    width = rng.uniform(0.012, 0.021) * (1 + 0.2 * _noise(scene, 0.05))
     track = np.exp(-((distance / width) ** 2)) * scene.body
-    _redden(scene, rng.uniform(0.8, 1.4) * track + rng.uniform(0.15, 0.4) * np.exp(-distance / 0.035) * scene.body)
-    scene.height += rng.uniform(0.8, 1.3) * 0.014 * track
+    glow = np.exp(-distance / 0.04) * scene.body
+    _redden(scene, rng.uniform(0.7, 1.2) * track + rng.uniform(0.2, 0.6) * glow * (1 + 0.3 * _noise(scene, 0.03)))
+    scene.height += rng.uniform(0.4, 0.9) * 0.014 * track
     scene.shine += 0.3 * track
+    _scales(scene, rng.uniform(0, 0.6) * track, 0.012)
     for x, y in path[rng.integers(0, n, rng.integers(0, 4))]:
-        _blister(scene, x, y, rng.uniform(0.012, 0.02), 0.3, rng.uniform(0, 0.5))
+        _blister(scene, x, y, rng.uniform(0.014, 0.022), 0.3, rng.uniform(0, 0.5))
     scene.lesion += _ramp(distance, 0.03, 0.02) * scene.body
 
 
@@ -465,7 +474,7 @@ def _chickenpox(scene: Scene) -> None:
     """Spots of every age side by side: flat red ones, bumps, clear blisters on red, cloudy ones, dark crusts."""
     rng = scene.rng
     _anywhere(scene)
-    size = rng.uniform(0.012, 0.028)
+    size = rng.uniform(0.014, 0.032)
     for _ in range(int(rng.integers(14, 60))):
         x, y = rng.uniform(-0.75, 0.75, 2)
         radius, age = size * rng.uniform(0.6, 1.4), rng.uniform()
@@ -490,11 +499,11 @@ def _shingles(scene: Scene) -> None:
     bend, tilt, start = rng.uniform(-0.5, 0.5), rng.uniform(-0.35, 0.35), rng.uniform(-0.6, -0.4)
     for x in np.arange(start, rng.uniform(0.3, 0.7), rng.uniform(0.14, 0.24)):
         y = bend * x * x + tilt * x + rng.normal(0, 0.035)
-        size = rng.uniform(0.06, 0.11)
+        size = rng.uniform(0.07, 0.13)
         patch = _near(scene, x, y, 2 * size)
         field = _blob(patch, x, y, size, 0.4) + 0.15 * _noise(patch, size / 3)
-        red = _ramp(field, 1.4, 0.8) * patch.body
-        _redden(patch, rng.uniform(0.6, 1.1) * red)
+        red = _ramp(field, 1.6, 0.7) * patch.body
+        _redden(patch, rng.uniform(0.7, 1.2) * red * (1 + 0.15 * _noise(patch, 0.03)))
         np.maximum(patch.lesion, red, out=patch.lesion)
         age = rng.uniform(0, 1)
         for _ in range(rng.integers(7, 22)):
