@@ -15,6 +15,18 @@ from skinlib.conditions import KEYS
 SPLITS = ("train", "validation", "test")
 
 
+def predictions_table(photos: pd.DataFrame, split: np.ndarray, probabilities: np.ndarray) -> pd.DataFrame:
+    """Return a table of predictions: path, photo_id, split, condition, predicted, and a column for each key.
+
+    ``photos`` is a catalogue of n rows, ``split`` (n,) as :func:`skinlib.splits.official` gives it, ``probabilities``
+    (n, 8).
+    """
+    table = photos[["path", "photo_id"]].assign(split=split, condition=photos.condition)
+    table["predicted"] = np.array(KEYS)[probabilities.argmax(axis=1)]
+    table[list(KEYS)] = probabilities
+    return table.reset_index(drop=True)
+
+
 def probabilities(predictions: pd.DataFrame) -> np.ndarray:
     """Return the probabilities of all photos, float64 (n, 8), columns in the order of ``KEYS``."""
     return predictions[list(KEYS)].to_numpy(dtype=float)

@@ -52,6 +52,8 @@ MEANS_BGR = (103.939, 116.779, 123.68)
 """ImageNet's mean blue, green and red, on the scale 0 to 255, which ResNet50's first authors subtracted."""
 LAST_STAGE = "conv4_block6_out"
 """The layer whose output enters ResNet50's last stage: (14, 14, 1024)."""
+SHAPES = {LAST_STAGE: (7, 7, 1024), "pool": (FEATURES,)}
+"""Shape of one photo's row at the two layers where :func:`extractor` reads and :func:`part_after` begins."""
 CALIBRATION_PHOTOS = 64
 """Training photos from which an untrained network takes its batch-norm statistics."""
 DOWNLOAD_TIMEOUT = 30
@@ -148,7 +150,6 @@ def part_after(model: keras.Model, layer: str) -> keras.Model:
     are too few to estimate their statistics anew.
     """
     part = keras.Model(model.get_layer(layer).output, model.output)
-    shape = (FEATURES,) if layer == "pool" else (7, 7, 1024)
 
     def same_layer(original):
         config = original.get_config()
@@ -156,7 +157,8 @@ def part_after(model: keras.Model, layer: str) -> keras.Model:
             config["strides"] = (1, 1)  # extractor() has already dropped every other row and column
         return type(original).from_config(config)
 
-    copy = keras.models.clone_model(part, input_tensors=keras.Input(shape, name=layer), clone_function=same_layer)
+    entry = keras.Input(SHAPES[layer], name=layer)
+    copy = keras.models.clone_model(part, input_tensors=entry, clone_function=same_layer)
     copy.set_weights(part.get_weights())
     for each in copy.layers:
         each.trainable = not isinstance(each, keras.layers.BatchNormalization)

@@ -7,12 +7,16 @@ import contextlib
 import hashlib
 import io
 import json
+import logging
 import os
-import uuid
+import sys
+import tempfile
 import warnings
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -22,7 +26,8 @@ from tqdm import tqdm
 
 from skinlib import settings as settings_module
 from skinlib.conditions import CONDITIONS, KEYS, SPLITS, by_folder
-from skinlib.settings import InputError, Settings
+from skinlib.files import written_whole
+from skinlib.settings import InputError, Settings, SkinlibError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 """What a photo may be stored as. Pillow knows dozens more that no camera writes, and each is code open to attack."""
@@ -42,6 +47,18 @@ SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 UNPACKED = ("skin-disease-dataset", "skin-disease-datasaet")
 """Folders that the public archives unpack to (the second spelling is Kaggle's)."""
 
+TIMEOUT = 30
+"""Seconds to wait for a connection, and between two parts of an answer, when fetching."""
+
+KAGGLE = "subirbiswas19/skin-disease-dataset"
+KAGGLE_PAGE = f"https://www.kaggle.com/datasets/{KAGGLE}"
+REPOSITORY = "SumeetSinghBhati/Skin-Disease-Classification-SpectraDerm"
+COMMIT = "b7c97f0aab7fbea850fa4be02c720f299f33b3c3"
+ARCHIVE_URL = f"https://github.com/{REPOSITORY}/archive/{COMMIT}.zip"
+FILES_URL = f"https://raw.githubusercontent.com/{REPOSITORY}/{COMMIT}/{UNPACKED[0]}"
+MANIFEST = Path(__file__).with_name("clinical_manifest.csv")
+"""Path, bytes and SHA-256 of every clinical photo."""
+
 PHOTO_COLUMNS = (
     "path", "condition", "group", "split", "sha256", "bytes", "format", "width", "height", "photo_id",
 )  # fmt: skip
@@ -53,10 +70,10 @@ PHOTO_COLUMNS = (
 class PhotoError(InputError):
     """A photo that can't be used. ``path`` says which, ``reason`` why, in a few words."""
 
-    def __init__(self, path, reason: str):
+    def __init__(self, path, reason: str, remedy: str = "leave it out, or save it anew as JPEG or PNG"):
         self.path = str(path)
         self.reason = reason
-        super().__init__(f"{self.path}: {reason}: leave it out, or save it anew as JPEG or PNG")
+        super().__init__(f"{self.path}: {reason}: {remedy}")
 
 
 def read(path) -> np.ndarray:
@@ -85,21 +102,20 @@ def _decode(data: bytes, name) -> tuple[np.ndarray, str]:
     """Return (pixels as :func:`decode` gives them, name of the format)."""
     if not data:
         raise PhotoError(name, "empty file")
-    too_many = f"too many pixels, the limit is {PIXEL_LIMIT // 10**6} million"
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        width, height = image.size
-        if width * height > PIXEL_LIMIT:
-            raise PhotoError(name, f"{too_many}: {width} × {height}")
+        if image.width * image.height > PIXEL_LIMIT:
+            raise Image.DecompressionBombError
         # Two phone photos in one file are a JPEG to everyone but Pillow.
         kind = "JPEG" if image.format == "MPO" else image.format
         return _to_rgb(image, name), kind
     except PhotoError:
         raise
     except Image.DecompressionBombError:
-        raise PhotoError(name, too_many) from None
+        limit = f"{PIXEL_LIMIT // 10**6} million"
+        raise PhotoError(name, f"too many pixels, more than {limit}", "leave it out, or make it smaller") from None
     except PIL.UnidentifiedImageError:
-        known = data.startswith(SIGNATURES)
+        known = data.startswith(SIGNATURES) or data[4:12] == b"ftypavif"
         raise PhotoError(name, "truncated or damaged" if known else "not an image in a format we read") from None
     except MemoryError:
         raise PhotoError(name, "does not fit into memory") from None
@@ -137,9 +153,9 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except FileNotFoundError:
-        raise PhotoError(path, "no such file") from None
+        raise PhotoError(path, "no such file", "check the path") from None
     except OSError as error:
-        raise PhotoError(path, f"cannot be opened ({error.strerror})") from None
+        raise PhotoError(path, f"cannot be opened ({error.strerror})", "check the path and its permissions") from None
 
 
 # ---------------------------------------------------------------- the catalogue
@@ -166,8 +182,8 @@ def catalogue(root, cache: Path | None = None) -> tuple[pd.DataFrame, pd.DataFra
 
     files, left_out = _list_files(root)
     kept = Path(cache or settings_module.load().cache) / "photos" / f"decoded-{READER}-pillow-{PIL.__version__}.json"
-    known = _load_known(kept)
-    found = dict(known)
+    before = _load_known(kept)
+    known = dict(before)
     rows = []
     with _pillow_quiet(), ThreadPoolExecutor() as pool:
         checked = pool.map(lambda file: _inspect(root, file, known), files)
@@ -176,9 +192,8 @@ def catalogue(root, cache: Path | None = None) -> tuple[pd.DataFrame, pd.DataFra
                 left_out.append((path, result))
             else:
                 rows.append(result)
-                found[result["sha256"]] = [result["format"], result["width"], result["height"]]
-    if found != known:
-        _save_known(kept, found)
+    if known != before:
+        _save_known(kept, known)
 
     photos = pd.DataFrame(rows, columns=PHOTO_COLUMNS)
     for split, folder in SPLITS.items():
@@ -256,17 +271,16 @@ def _why_not(root: Path, path: Path) -> str:
 
 
 def _inspect(root: Path, path: str, known: dict) -> dict | str:
-    """Return the catalogue's row of one file, or the reason to leave it out."""
+    """Return the catalogue's row of one file, or the reason to leave it out. Adds what it learns to ``known``."""
     try:
         data = _read_bytes(root / path)
         sha256 = hashlib.sha256(data).hexdigest()
-        if sha256 in known:
-            kind, width, height = known[sha256]
-        else:
+        if sha256 not in known:
             photo, kind = _decode(data, path)
-            height, width = photo.shape[:2]
+            known[sha256] = [kind, photo.shape[1], photo.shape[0]]
     except PhotoError as error:
         return error.reason
+    kind, width, height = known[sha256]
     split_folder, folder, _ = path.split("/")
     condition = by_folder(folder)
     split = next(split for split, name in SPLITS.items() if name == split_folder)
@@ -283,21 +297,10 @@ def _load_known(file: Path) -> dict:
         return {}
 
 
-def _save_known(file: Path, found: dict) -> None:
+def _save_known(file: Path, known: dict) -> None:
     # Another process may have written meanwhile: keep what it found. A cache that can't be written only costs time.
-    with contextlib.suppress(OSError):
-        file.parent.mkdir(parents=True, exist_ok=True)
-        _write(file, json.dumps(_load_known(file) | found).encode(), file.parent)
-
-
-def _write(path: Path, data: bytes, scratch: Path) -> None:
-    """Write ``data`` to a new file in ``scratch``, then rename it to ``path``: never half a file under that name."""
-    temporary = scratch / f"{uuid.uuid4().hex}.tmp"
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with contextlib.suppress(OSError), written_whole(file) as draft:
+        draft.write_text(json.dumps(_load_known(file) | known))
 
 
 # ---------------------------------------------------------------- the data of a run
@@ -318,6 +321,8 @@ class DataSet:
     """64 hex digits over path and content of every photo: two runs with the same one saw the same data."""
     truth: pd.DataFrame | None
     """What the simulation planted (see :mod:`skinlib.simulate`), or None where nobody knows."""
+    cache: Path
+    """Folder for what is computed from these photos."""
 
     def path(self, row_path: str) -> Path:
         """Return the file of a row of ``photos``, given its path there."""
@@ -372,6 +377,7 @@ def open_data(settings: Settings | None = None) -> DataSet:
         left_out=left_out,
         fingerprint=_fingerprint(photos),
         truth=pd.read_csv(truth, keep_default_na=False) if truth.is_file() else None,
+        cache=settings.cache,
     )
 
 
@@ -386,3 +392,170 @@ def _fingerprint(photos: pd.DataFrame) -> str:
     """Return sha256, 64 hex digits, over the rows' sha256 and path."""
     rows = "".join(f"{row.sha256}  {row.path}\n" for row in photos.itertuples())
     return hashlib.sha256(rows.encode()).hexdigest()
+
+
+# ---------------------------------------------------------------- fetching the clinical photos
+
+
+def fetch(out: Path | None = None) -> Path:
+    """Fetch the clinical photos into the folder ``out`` and return it. Each is checked against the shipped manifest.
+
+    By default they go where ``SKINLIB_DATA=clinical`` looks for them; another ``out`` is then named by SKINLIB_DATA.
+    Kaggle is asked first, then GitHub for its archive at a pinned commit, then GitHub for single files. Checked files
+    gather in ``out`` + ".part", which becomes ``out`` when it has all of them. After an interruption the next call
+    goes on from there. Photos that are complete already cost no request.
+
+    Raises InputError when ``out`` holds something else, SkinlibError when no source has the rest.
+    """
+    out = Path(out).expanduser() if out else settings_module.load().cache / UNPACKED[0]
+    manifest = {row.path: (row.bytes, row.sha256) for row in pd.read_csv(MANIFEST).itertuples()}
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        if missing := _missing(out, manifest):
+            raise InputError(
+                f"{out}: is in use and lacks {len(missing)} of {len(manifest)} clinical photos, "
+                f"such as {missing[0]!r}: choose another folder, or remove this one"
+            )
+        return out
+
+    part = out.with_name(f"{out.name}.part")
+    try:
+        part.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{part}: cannot be made ({error.strerror}): choose another folder") from None
+    sources = {"Kaggle": _kaggle, "GitHub's archive": _github_archive, "GitHub's single files": _github_files}
+    if len(_missing(part, manifest)) < len(manifest):
+        # Both others bring everything or nothing: single files are the short way to a small rest.
+        sources = dict(sorted(sources.items(), key=lambda item: item[1] is not _github_files))
+    problems = []
+    for name, source in sources.items():
+        missing = _missing(part, manifest)
+        if missing:
+            try:
+                with tempfile.TemporaryDirectory(dir=part) as scratch:
+                    _take(source(Path(scratch), manifest), part, manifest, missing)
+            except Exception as error:  # each library has its own; whatever it was, the next source may do
+                problems.append(f"{name}: {_in_words(error)}")
+    missing = _missing(part, manifest)
+    if missing:
+        _sweep(part, {path: manifest[path] for path in manifest if path not in missing})
+        if len(missing) == len(manifest):
+            part.rmdir()
+        raise SkinlibError(
+            f"could not fetch {len(missing)} of {len(manifest)} clinical photos ({'; '.join(problems)}): "
+            f"try again, which goes on from here, or unpack {KAGGLE_PAGE} by hand and set SKINLIB_DATA to the folder"
+        )
+    _sweep(part, manifest)
+    if out.is_dir():
+        out.rmdir()
+    os.replace(part, out)
+    return out
+
+
+def _missing(folder: Path, manifest: dict) -> list[str]:
+    """Return the manifest's paths whose file in ``folder`` is absent or not the one that the manifest means."""
+    return [path for path in manifest if not _is_right(_bytes_or_none(folder / path), manifest[path])]
+
+
+def _is_right(data: bytes | None, expected: tuple[int, str]) -> bool:
+    return data is not None and (len(data), hashlib.sha256(data).hexdigest()) == expected
+
+
+def _bytes_or_none(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:
+        return None
+
+
+def _take(get, part: Path, manifest: dict, missing: list[str]) -> None:
+    """Put the ``missing`` files into ``part``: those that ``get(path)`` gives as the manifest means them.
+
+    Only paths of the manifest are ever written, so no archive can choose where its files go. Raises SkinlibError in
+    the end if some could not be had, and at once what ``requests`` raises: where one request fails, so will the rest.
+    """
+    import requests
+
+    wrong = []
+    for path in tqdm(missing, "clinical photos", disable=None, leave=False):
+        try:
+            data = get(path)
+        except requests.RequestException:
+            raise
+        except Exception:  # a file that is absent or damaged in the archive
+            data = None
+        if _is_right(data, manifest[path]):
+            with written_whole(part / path) as draft:
+                draft.write_bytes(data)
+        else:
+            wrong.append(path)
+    if wrong:
+        raise SkinlibError(f"{len(wrong)} files are absent or not as they should be, such as {wrong[0]!r}")
+
+
+def _kaggle(scratch: Path, manifest: dict):
+    """Return the function that gives a file's bytes from Kaggle's copy, which kagglehub downloads and keeps."""
+    import kagglehub
+    import requests
+
+    requests.head(KAGGLE_PAGE, timeout=TIMEOUT)  # kagglehub's first request has no time limit of its own
+    logging.getLogger("kagglehub").setLevel(logging.ERROR)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.redirect_stdout(sys.stderr))  # standard output is for results
+        if not sys.stderr.isatty():
+            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        root = _find_root(Path(kagglehub.dataset_download(KAGGLE)))
+    return lambda path: (root / path).read_bytes()
+
+
+def _github_archive(scratch: Path, manifest: dict):
+    """Return the function that gives a file's bytes from the archive of the pinned commit."""
+    archive = zipfile.ZipFile(io.BytesIO(_retrieve(ARCHIVE_URL, None, scratch).read_bytes()))
+    # GitHub puts everything into one folder, named after the repository and the commit.
+    members = {member.filename.partition("/")[2]: member for member in archive.infolist()}
+
+    def get(path: str) -> bytes:
+        member = members[f"{UNPACKED[0]}/{path}"]
+        if member.file_size != manifest[path][0]:
+            raise SkinlibError("another size")  # don't unpack what may be made to fill the memory
+        return archive.read(member)
+
+    return get
+
+
+def _github_files(scratch: Path, manifest: dict):
+    """Return the function that downloads one file and gives its bytes."""
+    return lambda path: _retrieve(f"{FILES_URL}/{quote(path)}", manifest[path][1], scratch).read_bytes()
+
+
+def _retrieve(url: str, sha256: str | None, folder: Path) -> Path:
+    """Download ``url`` into ``folder``. Raises requests.RequestException, or ValueError for another sha256."""
+    import pooch
+
+    pooch.get_logger().setLevel(logging.ERROR)
+    bar = sha256 is None and sys.stderr.isatty()
+    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=TIMEOUT)
+    return Path(pooch.retrieve(url, sha256 and f"sha256:{sha256}", path=folder, downloader=downloader))
+
+
+def _in_words(error: Exception) -> str:
+    """Return a short line for an error of the network or of an archive."""
+    import requests
+
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return f"no answer within {TIMEOUT} s"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return "the download broke off"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection"
+    if isinstance(error, zipfile.BadZipFile):
+        return "not a whole zip archive"
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _sweep(part: Path, manifest: dict) -> None:
+    """Remove what an earlier run that was killed may have left among the photos."""
+    wanted = {part / path for path in manifest}
+    wanted |= {parent for path in wanted for parent in path.parents}
+    for path in sorted(part.rglob("*"), reverse=True):  # what is in a folder comes before the folder
+        if path not in wanted:
+            path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()

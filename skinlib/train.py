@@ -1,0 +1,349 @@
+"""Train: features once, the head, then the last stage; write a run.
+
+A *run* is a folder: ``model.keras``, ``labels.json``, ``history.csv``, ``predictions.csv``, ``metrics.json`` and
+``provenance.json``. Everything after training reads it. Introduced in chapter 3, Training.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from skinlib import conditions, evaluate, model, settings, splits
+from skinlib.files import written_whole
+from skinlib.model import Weights, keras
+from skinlib.photos import DataSet
+from skinlib.settings import InputError, Settings
+
+EPOCHS = 12
+BATCH_SIZE = 32
+LEARNING_RATE = 1e-3
+"""Adam's default, with which the recipe trains the head."""
+FINE_TUNING_RATE = 1e-4
+"""Low, so that the last stage is adjusted and not overwritten."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. The defaults are the original recipe's."""
+
+    epochs: int = EPOCHS
+    batch_size: int = BATCH_SIZE
+    fine_tuning_epochs: int = 0
+    """Epochs of training for the last stage, after the head's."""
+    augmented_copies: int = 0
+    """Altered versions of each training photo; epoch e shows version e modulo their number + 1, 0 being the photo."""
+
+    def __post_init__(self):
+        """Raise InputError for numbers that can't be."""
+        for name, least in (("epochs", 1), ("batch_size", 1), ("fine_tuning_epochs", 0), ("augmented_copies", 0)):
+            if getattr(self, name) < least:
+                raise InputError(f"{name.replace('_', ' ')} is {getattr(self, name)}: use {least} or more")
+
+
+# --- features, once ------------------------------------------------------------------------------------------------
+
+
+def augment(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return the photo mirrored or not, turned by up to 20°, zoomed and its brightness changed by up to 15 %.
+
+    ``photo`` and the result are uint8 (H, W, 3), RGB. What the turn uncovers is filled by reflection. Each change keeps
+    the diagnosis; a change of hue would not, since redness is a sign.
+    """
+    height, width = photo.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), rng.uniform(-20, 20), rng.uniform(0.85, 1.15))
+    photo = cv2.warpAffine(photo, turn, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    if rng.random() < 0.5:
+        photo = photo[:, ::-1]
+    return np.clip(photo * rng.uniform(0.85, 1.15), 0, 255).astype(np.uint8)
+
+
+def features(
+    data: DataSet, weights: Weights, layer: str = "pool", paths: Sequence[str] | None = None, version: int = 0
+) -> np.ndarray:
+    """Return what the frozen network makes of each photo: float32, one row per path, all of ``data`` by default.
+
+    Rows are (2048,) for ``layer`` "pool" and (7, 7, 1024) for the input of the last stage. ``version`` 0 is the photo,
+    1, 2, … its augmented copies. Each distinct content is computed once, ever: rows are kept on disk under the SHA-256
+    of the photo's bytes, in a folder named after all else that shapes them.
+    """
+    by_path = data.photos.set_index("path").sha256
+    contents = by_path if paths is None else by_path.loc[list(paths)]
+    shapers = [weights.sha256, model.SIZE, cv2.__version__, keras.__version__, model.tf.__version__, version]
+    folder = data.cache / "features" / hashlib.sha256(json.dumps(shapers).encode()).hexdigest()[:16]
+
+    def kept(sha256):
+        return folder / sha256[:2] / f"{sha256}.npz"
+
+    missing = [(path, sha) for sha, path in {sha: path for path, sha in contents.items()}.items()]
+    missing = [(path, sha) for path, sha in missing if not kept(sha).exists()]
+    if missing:
+        extract = model.extractor(model.build(weights))
+
+        def prepare(path_and_sha):
+            path, sha = path_and_sha
+            photo = data.read(path)
+            if version:
+                photo = augment(photo, np.random.default_rng([int(sha[:16], 16), version]))
+            return model.prepare(photo)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(missing), desc="features", disable=None) as bar:
+            for batch in (missing[i : i + BATCH_SIZE] for i in range(0, len(missing), BATCH_SIZE)):
+                outputs = extract(np.stack(list(pool.map(prepare, batch))))
+                for (_, sha), *rows in zip(batch, *(output.numpy() for output in outputs), strict=True):
+                    with written_whole(kept(sha)) as draft:
+                        np.savez(draft, **dict(zip(model.SHAPES, rows, strict=True)))
+                bar.update(len(batch))
+
+    rows = np.empty((len(contents), *model.SHAPES[layer]), np.float32)
+    for sha, places in contents.reset_index(drop=True).groupby(contents.to_numpy()):
+        with np.load(kept(sha)) as file:
+            rows[places.index] = file[layer]
+    return rows
+
+
+# --- training ------------------------------------------------------------------------------------------------------
+
+
+class Progress:
+    """Epochs done so far, kept in a folder so that an interrupted training goes on where it stopped."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def load(self, stage: str) -> tuple[list[dict], keras.Model | None]:
+        """Return the finished epochs of a stage and the network as it was after the last of them."""
+        kept = self.folder / f"{stage}.json"
+        if not kept.exists():
+            return [], None
+        history = json.loads(kept.read_text())
+        return history, keras.models.load_model(self.folder / f"{stage}-{len(history)}.keras")
+
+    def save(self, stage: str, history: list[dict], network: keras.Model) -> None:
+        """Keep the network, with its optimiser's state, and then say in one small file that it is there."""
+        with written_whole(self.folder / f"{stage}-{len(history)}.keras") as draft:
+            network.save(draft)
+        with written_whole(self.folder / f"{stage}.json") as draft:
+            draft.write_text(json.dumps(history))
+        (self.folder / f"{stage}-{len(history) - 1}.keras").unlink(missing_ok=True)
+
+
+def fit(
+    network: keras.Model,
+    versions: Sequence[np.ndarray],
+    labels: np.ndarray,
+    validation: tuple[np.ndarray, np.ndarray],
+    epochs: int,
+    batch_size: int,
+    seed: int,
+    stage: str = "head",
+    progress: Progress | None = None,
+) -> tuple[keras.Model, list[dict]]:
+    """Train a compiled network; return it and one dict per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy.
+
+    ``versions`` are inputs of one shape, (n, …), the first those of the photos themselves and the others of their
+    augmented copies; ``labels`` is int (n,). Each epoch's order comes from the seed and the epoch's number alone, so an
+    interrupted training that goes on from ``progress`` ends with the same numbers as one that never stopped.
+    """
+    history, resumed = progress.load(stage) if progress else ([], None)
+    network = resumed or network
+    one_hot = np.eye(network.output_shape[-1], dtype=np.float32)
+    with tqdm(total=epochs, initial=len(history), desc=stage, unit="epoch", disable=None) as bar:
+        for epoch in range(len(history), epochs):
+            order = np.random.default_rng([seed, epoch]).permutation(len(labels))
+            inputs = versions[epoch % len(versions)][order]
+            trained = network.fit(inputs, one_hot[labels[order]], batch_size, shuffle=False, verbose=0).history
+            row = {"stage": stage, "epoch": epoch + 1, "loss": trained["loss"][0], "accuracy": trained["accuracy"][0]}
+            if len(validation[1]):
+                judged = network.evaluate(validation[0], one_hot[validation[1]], verbose=0, return_dict=True)
+                row |= {"val_loss": judged["loss"], "val_accuracy": judged["accuracy"]}
+            history.append(row)
+            if progress:
+                progress.save(stage, history, network)
+            bar.set_postfix(loss=f"{row['loss']:.3f}")
+            bar.update()
+    return network, history
+
+
+def compile_recipe(network: keras.Model, learning_rate: float = LEARNING_RATE) -> keras.Model:
+    """Compile a network as the recipe has it: Adam and categorical cross-entropy."""
+    network.compile(keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy", metrics=["accuracy"])
+    return network
+
+
+def train(data: DataSet, choices: Settings, out: Path | None = None, recipe: Recipe | None = None) -> "Run":
+    """Train by the recipe and write a run to ``out``, or into the cache. Returns the run.
+
+    A run that is there already, of the same data, weights, seed, recipe and code, is returned as it is. Interrupted
+    training goes on after its last whole epoch. Raises InputError where ``out`` holds something else, or where the data
+    has no photos to train on.
+    """
+    started, clock = datetime.now(UTC), time.perf_counter()
+    recipe = recipe or Recipe()
+    split = splits.official(data.photos, choices.seed)
+    if not (split == "train").any():
+        raise InputError(f"{data.root} has no training photos: train_set/ must hold some")
+    weights = model.get_weights(choices, data)
+    identity = {
+        "data": {"name": data.name, "fingerprint": data.fingerprint},
+        "weights": {"name": weights.name, "sha256": weights.sha256, "note": weights.note},
+        "seed": choices.seed,
+        "settings": {"split": "official", **asdict(recipe)},
+        "versions": settings.versions(),
+        "code": _code_fingerprint(),
+    }
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    out = Path(out) if out else choices.cache / "runs" / key[:16]
+    if out.exists():
+        return _existing(out, key)
+
+    progress = Progress(out.parent / f".{out.name}.{key[:16]}.progress")
+    network, history = _train_network(data, split, weights, choices.seed, recipe, progress)
+    predictions = _predict_all(data, split, weights, network, recipe)
+    provenance = identity | {
+        "key": key,
+        "photos": {"files": len(data.photos), "distinct": data.photos.sha256.nunique(), "left_out": len(data.left_out)},
+        "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
+        "time": {"started": started.isoformat(timespec="seconds"), "seconds": round(time.perf_counter() - clock, 1)},
+    }
+    with written_whole(out) as draft:
+        draft.mkdir()
+        network.save(draft / "model.keras")
+        _write_json(draft / "labels.json", [asdict(condition) for condition in conditions.CONDITIONS])
+        pd.DataFrame(history).to_csv(draft / "history.csv", index=False, float_format="%.6g")
+        predictions.to_csv(draft / "predictions.csv", index=False, float_format="%.8g")
+        _write_json(draft / "metrics.json", evaluate.metrics(predictions))
+        _write_json(draft / "provenance.json", provenance)
+    shutil.rmtree(progress.folder)
+    return Run(out)
+
+
+def _train_network(data, split, weights, seed, recipe, progress):
+    """Train the head on pooled features and then, if asked, the last stage; put both back into the whole network."""
+    network = model.build(weights, seed=seed)
+    labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
+    is_train, is_validation = split == "train", split == "validation"
+
+    def train_part(part, layer, epochs, rate, stage):
+        paths = data.photos.path[is_train]
+        versions = [features(data, weights, layer, paths, k) for k in range(min(recipe.augmented_copies + 1, epochs))]
+        validation = features(data, weights, layer, data.photos.path[is_validation]), labels[is_validation]
+        compile_recipe(part, rate)
+        part, history = fit(
+            part, versions, labels[is_train], validation, epochs, recipe.batch_size, seed, stage, progress
+        )
+        model.copy_weights(part, network)
+        return history
+
+    history = train_part(model.part_after(network, "pool"), "pool", recipe.epochs, LEARNING_RATE, "head")
+    if recipe.fine_tuning_epochs:
+        part = model.part_after(network, model.LAST_STAGE)
+        history += train_part(part, model.LAST_STAGE, recipe.fine_tuning_epochs, FINE_TUNING_RATE, "fine-tuning")
+    return network, history
+
+
+def _predict_all(data, split, weights, network, recipe) -> pd.DataFrame:
+    """Return the table of predictions for every photo of the catalogue."""
+    layer = model.LAST_STAGE if recipe.fine_tuning_epochs else "pool"
+    rows = features(data, weights, layer)
+    probabilities = model.part_after(network, layer).predict(rows, batch_size=BATCH_SIZE, verbose=0)
+    return evaluate.predictions_table(data.photos, split, probabilities)
+
+
+def _existing(out: Path, key: str) -> "Run":
+    try:
+        run = Run(out)
+        if run.provenance.get("key") == key:
+            return run
+    except InputError:
+        pass
+    raise InputError(f"{out} exists and is not this run: choose another folder, or remove it")
+
+
+def _code_fingerprint() -> str:
+    """Return a digest of the modules that shape a run, so that a run made by older code is not taken for this one's."""
+    digest = hashlib.sha256()
+    for name in ("conditions", "evaluate", "model", "photos", "splits", "train"):
+        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _write_json(path: Path, content) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+# --- a finished run ------------------------------------------------------------------------------------------------
+
+
+class Run:
+    """A finished run, read from its folder. Raises InputError where the folder is not one."""
+
+    def __init__(self, path: Path | str):
+        self.path = Path(path)
+        parts = ("model.keras", "labels.json", "history.csv", "predictions.csv", "metrics.json", "provenance.json")
+        lacking = [part for part in parts if not (self.path / part).is_file()]
+        if lacking:
+            raise InputError(
+                f"{self.path} is not a finished run ({lacking[0]} is missing): train one with skinlib train"
+            )
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """One row per epoch: stage, epoch, loss, accuracy, val_loss, val_accuracy."""
+        return pd.read_csv(self.path / "history.csv")
+
+    @cached_property
+    def predictions(self) -> pd.DataFrame:
+        """One row per photo: path, photo_id, split, condition, predicted, and a probability for each condition."""
+        return pd.read_csv(self.path / "predictions.csv")
+
+    @cached_property
+    def metrics(self) -> dict:
+        """The headline numbers of each split, as :func:`skinlib.evaluate.metrics` makes them."""
+        return self._json("metrics")
+
+    @cached_property
+    def provenance(self) -> dict:
+        """What made this run: data, weights, seed, settings, versions, machine, time."""
+        return self._json("provenance")
+
+    @cached_property
+    def labels(self) -> list[dict]:
+        """The conditions, in the order of the model's outputs."""
+        return self._json("labels")
+
+    @cached_property
+    def model(self) -> keras.Model:
+        """The whole network: RGB photos in, probabilities out."""
+        try:
+            return keras.models.load_model(self.path / "model.keras")
+        except Exception as error:  # Keras, zipfile and h5py each fail in their own way
+            raise InputError(f"{self.path / 'model.keras'} cannot be opened ({error}): train the run again") from error
+
+    def _json(self, name: str):
+        try:
+            return json.loads((self.path / f"{name}.json").read_text())
+        except ValueError as error:
+            raise InputError(f"{self.path / name}.json is damaged ({error}): train the run again") from error
+
+    def predict(self, photos: Sequence[np.ndarray]) -> np.ndarray:
+        """Return probabilities, float32 (n, 8), for uint8 RGB photos of any sizes, each (H, W, 3)."""
+        answers = [np.empty((0, len(conditions.KEYS)), np.float32)]
+        for start in range(0, len(photos), BATCH_SIZE):
+            batch = np.stack([model.prepare(photo) for photo in photos[start : start + BATCH_SIZE]])
+            answers.append(self.model.predict_on_batch(batch))
+        return np.concatenate(answers)
