@@ -499,10 +499,8 @@ def _kaggle(scratch: Path, manifest: dict):
 
     requests.head(KAGGLE_PAGE, timeout=TIMEOUT)  # kagglehub's first request has no time limit of its own
     logging.getLogger("kagglehub").setLevel(logging.ERROR)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(contextlib.redirect_stdout(sys.stderr))  # standard output is for results
-        if not sys.stderr.isatty():
-            stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+    chatter = sys.stderr if sys.stderr.isatty() else io.StringIO()  # standard output is for results
+    with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter):
         root = _find_root(Path(kagglehub.dataset_download(KAGGLE)))
     return lambda path: (root / path).read_bytes()
 

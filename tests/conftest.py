@@ -1,0 +1,50 @@
+"""What the tests share: a small sample, the clinical photos where they are, and a run's settings held still."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from skinlib import photos, settings
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def fixed_settings():
+    """Untrained weights, so that no result depends on a download; nothing else from the caller's environment."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DATA", "SPEED", "SEED"):
+            patch.delenv(f"SKINLIB_{name}", raising=False)
+        patch.setenv("SKINLIB_WEIGHTS", "untrained")
+        yield
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """Return an empty cache folder, which ``settings.load()`` then names."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("SKINLIB_CACHE", str(cache))
+    return cache
+
+
+@pytest.fixture(scope="session")
+def sample_settings(tmp_path_factory):
+    """Return settings for the quick sample, with a cache that the whole test session shares."""
+    return settings.load(data="sample", speed="quick", seed=0, cache=tmp_path_factory.mktemp("shared-cache"))
+
+
+@pytest.fixture(scope="session")
+def sample(sample_settings):
+    """Return the quick sample as a DataSet. It is shared: don't write into its folder."""
+    return photos.open_data(sample_settings)
+
+
+@pytest.fixture(scope="session")
+def clinical_folder():
+    """Return the folder of the clinical photos, or skip the test."""
+    named = os.environ.get("SKINLIB_CLINICAL")
+    folder = Path(named) if named else REPOSITORY.parent / "shared" / "data" / "skin-disease-dataset"
+    if not (folder / "train_set").is_dir():
+        pytest.skip(f"the clinical photos are not in {folder}: set SKINLIB_CLINICAL to their folder to run this test")
+    return folder

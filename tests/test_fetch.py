@@ -1,0 +1,423 @@
+"""Fetching the clinical photos, against a real server on this machine. No photo is needed: any bytes will do."""
+
+import csv
+import hashlib
+import io
+import logging
+import threading
+import time
+import zipfile
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote
+
+import kagglehub
+import pytest
+import requests
+
+from skinlib import photos, settings
+from skinlib.settings import InputError, SkinlibError
+
+FILES = {
+    "train_set/BA- cellulitis/BA- cellulitis (1).jpg": b"first" * 400,
+    "train_set/VI-shingles/2_VI-shingles.png": b"second" * 300,
+    "test_set/BA- cellulitis/BA- cellulitis (3).webp": b"third" * 200,
+    "test_set/VI-shingles/_4_.jpeg": b"fourth" * 100,
+}
+WRONG = "train_set/VI-shingles/2_VI-shingles.png"
+
+
+class Server(ThreadingHTTPServer):
+    """Serves ``pages`` (path: bytes or a function of the request) and notes which paths were asked for."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.pages = {}
+        self.asked = []
+        self.url = f"http://127.0.0.1:{self.server_port}"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        path = unquote(self.path)
+        self.server.asked.append(path)
+        page = self.server.pages.get(path)
+        if callable(page):
+            page(self)
+        elif page is None:
+            self.send_error(404)
+        else:
+            self.answer(page, len(page))
+
+    do_HEAD = do_GET
+
+    def answer(self, body, length):
+        self.send_response(200)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args):
+        pass
+
+
+def archive(files, folder="Skin-Disease-b7c97f0/skin-disease-dataset/"):
+    """Return the bytes of a zip like GitHub's."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as zipped:
+        zipped.writestr("Skin-Disease-b7c97f0/README.md", "read me")
+        for path, data in files.items():
+            zipped.writestr(folder + path, data)
+    return packed.getvalue()
+
+
+def single(path):
+    return f"/files/{path}"
+
+
+def below(folder):
+    """Return {relative path: bytes} of every file in ``folder``; empty when it is absent."""
+    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    """Return a server that all of fetch's addresses point to, with nothing on it; Kaggle is out of reach."""
+    server = Server()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    manifest = tmp_path / "manifest.csv"
+    with manifest.open("w", newline="") as file:
+        rows = [(path, len(data), hashlib.sha256(data).hexdigest()) for path, data in FILES.items()]
+        csv.writer(file).writerows([("path", "bytes", "sha256"), *rows])
+
+    def unreachable(handle):
+        raise requests.ConnectionError("HTTPSConnectionPool(host='api.kaggle.com', port=443): Max retries exceeded")
+
+    monkeypatch.setattr(kagglehub, "dataset_download", unreachable)
+    monkeypatch.setattr(photos, "MANIFEST", manifest)
+    monkeypatch.setattr(photos, "KAGGLE_PAGE", f"{server.url}/kaggle")
+    monkeypatch.setattr(photos, "ARCHIVE_URL", f"{server.url}/archive.zip")
+    monkeypatch.setattr(photos, "FILES_URL", f"{server.url}/files")
+    monkeypatch.setattr(photos, "TIMEOUT", 5)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "here" / "clinical"
+
+
+def part_of(out):
+    return out.with_name(out.name + ".part")
+
+
+def fails(out, kept=()):
+    """Check that fetching fails in one line and leaves nothing but the whole files ``kept``. Return the line."""
+    with pytest.raises(SkinlibError) as caught:
+        photos.fetch(out)
+    assert not out.exists()
+    assert below(out.parent) == {f"{out.name}.part/{path}": FILES[path] for path in kept}
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "SKINLIB_DATA" in message
+    assert caught.value.exit_code == 1
+    return message
+
+
+def test_archive_is_fetched_and_checked(server, out, capfd):
+    server.pages["/archive.zip"] = archive(FILES)
+    assert photos.fetch(out) == out
+    assert below(out) == FILES
+    assert list(out.parent.iterdir()) == [out]
+    assert server.asked == ["/kaggle", "/archive.zip"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_default_place_is_where_clinical_looks(server, own_cache):
+    server.pages["/archive.zip"] = archive(FILES)
+    with pytest.raises(InputError, match=r"python -m skinlib fetch.*SKINLIB_DATA"):
+        photos.open_data(settings.load(data="clinical"))
+    folder = photos.fetch()
+    assert below(folder) == FILES
+    # These four files are no photos, so the catalogue complains; but it found them.
+    with pytest.raises(InputError, match="holds no photo") as caught:
+        photos.open_data(settings.load(data="clinical"))
+    assert str(folder) in str(caught.value)
+
+
+def test_complete_photos_cost_no_request(server, out):
+    server.pages["/archive.zip"] = archive(FILES)
+    photos.fetch(out)
+    server.asked.clear()
+    assert photos.fetch(out) == out
+    assert server.asked == []
+
+
+def test_another_folder_is_left_alone(server, out):
+    for path, data in FILES.items():
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        (out / path).write_bytes(data)
+    (out / WRONG).write_bytes(b"mine")
+    before = below(out)
+    with pytest.raises(InputError, match="choose another folder") as caught:
+        photos.fetch(out)
+    assert WRONG in str(caught.value)
+    assert below(out) == before
+    assert list(out.parent.iterdir()) == [out]
+    assert server.asked == []
+
+
+def test_out_may_be_empty_but_no_file(server, out):
+    server.pages["/archive.zip"] = archive(FILES)
+    out.mkdir(parents=True)
+    assert below(photos.fetch(out)) == FILES
+    file = out / WRONG
+    with pytest.raises(InputError, match="in use"):
+        photos.fetch(file)
+    with pytest.raises(InputError, match="cannot be made"):
+        photos.fetch(file / "below-a-file")
+    assert below(out) == FILES
+
+
+@pytest.mark.parametrize("inner", ["", "skin-disease-datasaet", "skin-disease-dataset"])
+def test_kaggle_comes_first(server, out, tmp_path, monkeypatch, capfd, inner):
+    downloaded = tmp_path / "kagglehub" / "versions" / "1"
+    handles = []
+
+    def download(handle):
+        handles.append(handle)
+        print("Downloading to somewhere ...")
+        logging.getLogger("kagglehub").warning("a new version of kagglehub is out")
+        for path, data in FILES.items():
+            file = downloaded / inner / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(data)
+        return str(downloaded)
+
+    monkeypatch.setattr(kagglehub, "dataset_download", download)
+    assert below(photos.fetch(out)) == FILES
+    assert handles == ["subirbiswas19/skin-disease-dataset"]
+    assert server.asked == ["/kaggle"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_kaggle_has_wrong_comes_from_github(server, out, tmp_path, monkeypatch):
+    downloaded = tmp_path / "kaggle-copy"
+    for path, data in FILES.items():
+        (downloaded / path).parent.mkdir(parents=True, exist_ok=True)
+        (downloaded / path).write_bytes(data if path != WRONG else data[:-1] + b"!")
+    monkeypatch.setattr(kagglehub, "dataset_download", lambda handle: str(downloaded))
+    server.pages["/archive.zip"] = archive({WRONG: FILES[WRONG]})
+    assert below(photos.fetch(out)) == FILES
+
+
+def test_wrong_byte_in_the_archive(server, out):
+    changed = FILES | {WRONG: FILES[WRONG][:-1] + b"!"}
+    server.pages["/archive.zip"] = archive(changed)
+    message = fails(out, kept=FILES.keys() - {WRONG})
+    assert WRONG in message
+    assert "could not fetch 1 of 4" in message
+
+
+def test_wrong_byte_in_the_archives_own_bytes(server, out):
+    packed = bytearray(archive(FILES))
+    with zipfile.ZipFile(io.BytesIO(packed)) as zipped:
+        start = next(member.header_offset for member in zipped.infolist() if member.filename.endswith(WRONG))
+    packed[start + 30 + len("Skin-Disease-b7c97f0/skin-disease-dataset/" + WRONG) + 4] ^= 0xFF
+    server.pages["/archive.zip"] = bytes(packed)
+    assert WRONG in fails(out, kept=FILES.keys() - {WRONG})
+
+
+def test_wrong_byte_is_mended_from_the_single_file(server, out):
+    server.pages["/archive.zip"] = archive(FILES | {WRONG: b"wrong"})
+    server.pages[single(WRONG)] = FILES[WRONG]
+    assert below(photos.fetch(out)) == FILES
+    assert server.asked == ["/kaggle", "/archive.zip", single(WRONG)]
+
+
+def test_wrong_byte_in_a_single_file(server, out):
+    server.pages |= {single(path): data for path, data in FILES.items()}
+    server.pages[single(WRONG)] = FILES[WRONG][:-1] + b"!"
+    assert WRONG in fails(out, kept=FILES.keys() - {WRONG})
+
+
+def test_short_archive(server, out):
+    packed = archive(FILES)
+    server.pages["/archive.zip"] = lambda request: request.answer(packed[: len(packed) // 2], len(packed))
+    assert "GitHub's archive: the download broke off" in fails(out)
+
+
+def test_short_archive_without_a_length(server, out):
+    packed = archive(FILES)
+
+    def cut(request):
+        request.send_response(200)
+        request.end_headers()
+        request.wfile.write(packed[: len(packed) // 2])
+
+    server.pages["/archive.zip"] = cut
+    assert "GitHub's archive: not a whole zip archive" in fails(out)
+
+
+def test_short_single_file(server, out):
+    first = next(iter(FILES))
+    server.pages[single(first)] = lambda request: request.answer(FILES[first][:9], len(FILES[first]))
+    assert "GitHub's single files: the download broke off" in fails(out)
+
+
+@pytest.mark.parametrize("climbing", ["../../evil.jpg", "train_set/../../../evil.jpg", "..\\..\\evil.jpg"])
+def test_archive_cannot_write_outside(server, out, tmp_path, climbing):
+    server.pages["/archive.zip"] = archive({climbing: b"evil"} | FILES)
+    photos.fetch(out)
+    assert below(out) == FILES
+    assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
+
+
+def test_archive_with_absolute_and_linked_members(server, out, tmp_path):
+    packed = io.BytesIO(archive(FILES))
+    with zipfile.ZipFile(packed, "a") as zipped:
+        zipped.writestr(str(tmp_path / "evil.jpg"), b"evil")
+        link = zipfile.ZipInfo("Skin-Disease-b7c97f0/skin-disease-dataset/train_set/evil")
+        link.external_attr = 0o120777 << 16
+        zipped.writestr(link, str(tmp_path))
+    server.pages["/archive.zip"] = packed.getvalue()
+    photos.fetch(out)
+    assert below(out) == FILES
+    assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
+
+
+def test_archive_member_that_would_fill_the_memory(server, out):
+    server.pages["/archive.zip"] = archive(FILES | {WRONG: bytes(50_000_000)})
+    assert len(server.pages["/archive.zip"]) < 100_000
+    assert WRONG in fails(out, kept=FILES.keys() - {WRONG})
+
+
+def test_not_found(server, out):
+    message = fails(out)
+    assert message.count("404") == 2  # the archive and the first single file; the other three are not tried
+    assert server.asked == ["/kaggle", "/archive.zip", single(next(iter(FILES)))]
+
+
+def test_a_server_that_does_not_answer(server, out, monkeypatch):
+    monkeypatch.setattr(photos, "TIMEOUT", 0.2)
+    done = threading.Event()
+    slow = lambda request: done.wait(10)  # noqa: E731
+    server.pages |= {"/kaggle": slow, "/archive.zip": slow, single(next(iter(FILES))): slow}
+    start = time.monotonic()
+    message = fails(out)
+    assert time.monotonic() - start < 5
+    done.set()
+    assert message.count("no answer within 0.2 s") == 3
+
+
+def test_a_server_that_stops_halfway(server, out, monkeypatch):
+    monkeypatch.setattr(photos, "TIMEOUT", 0.2)
+    done = threading.Event()
+    packed = archive(FILES)
+
+    def stall(request):
+        request.answer(packed[:200], len(packed))
+        request.wfile.flush()
+        done.wait(10)
+
+    server.pages["/archive.zip"] = stall
+    message = fails(out)
+    done.set()
+    assert "GitHub's archive: no answer within 0.2 s" in message
+
+
+def test_nobody_there(server, out):
+    server.shutdown()
+    server.server_close()
+    assert fails(out).count("no connection") == 3
+
+
+def test_resumes_where_the_connection_broke(server, out):
+    first, second, *rest = FILES
+    server.pages |= {single(path): FILES[path] for path in (first, second)}
+    fails(out, kept=(first, second))
+
+    server.asked.clear()
+    server.pages |= {single(path): FILES[path] for path in rest}
+    assert below(photos.fetch(out)) == FILES
+    assert server.asked == [single(path) for path in rest]
+    assert not part_of(out).exists()
+
+
+def test_resumes_after_an_interrupt(server, out, monkeypatch):
+    server.pages |= {single(path): data for path, data in FILES.items()}
+    first, second, third, _ = FILES
+    right_one = photos.written_whole
+
+    def interrupted(target):
+        if target == part_of(out) / third:
+            raise KeyboardInterrupt
+        return right_one(target)
+
+    monkeypatch.setattr(photos, "written_whole", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        photos.fetch(out)
+    assert not out.exists()
+    assert below(part_of(out)) == {path: FILES[path] for path in (first, second)}
+
+    monkeypatch.setattr(photos, "written_whole", right_one)
+    server.asked.clear()
+    assert below(photos.fetch(out)) == FILES
+    assert server.asked == [single(path) for path in list(FILES)[2:]]
+
+
+def test_resumes_from_another_source(server, out):
+    first = next(iter(FILES))
+    server.pages[single(first)] = FILES[first]
+    fails(out, kept=(first,))
+    del server.pages[single(first)]
+    server.pages["/archive.zip"] = archive(FILES)
+    assert below(photos.fetch(out)) == FILES
+
+
+def test_what_a_killed_run_left_is_cleared(server, out):
+    first, second, *_ = FILES
+    stray = part_of(out) / ".tmp123" / "half.zip"
+    for path, data in ((part_of(out) / first, FILES[first]), (part_of(out) / second, b"half"), (stray, b"half")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    (part_of(out) / "link").symlink_to(out.parent)
+    fails(out, kept=(first,))
+
+    stray.parent.mkdir()
+    stray.write_bytes(b"half")
+    server.pages["/archive.zip"] = archive(FILES)
+    assert below(photos.fetch(out)) == FILES
+    assert not (out / ".tmp123").exists()
+
+
+def test_disk_trouble_is_one_line(server, out, monkeypatch):
+    server.pages["/archive.zip"] = archive(FILES)
+
+    def full(target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(photos, "written_whole", full)
+    assert "No space left on device" in fails(out)
+
+
+def test_shipped_manifest_and_addresses():
+    with photos.MANIFEST.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 1159
+    assert len({row["path"] for row in rows}) == 1159
+    for row in rows:
+        split_folder, folder, _name = row["path"].split("/")
+        assert split_folder in ("train_set", "test_set")
+        assert photos.by_folder(folder).folder == folder
+        assert int(row["bytes"]) > 0
+        assert len(bytes.fromhex(row["sha256"])) == 32
+        assert ".." not in Path(row["path"]).parts
+    assert photos.ARCHIVE_URL.startswith("https://github.com/SumeetSinghBhati/")
+    assert photos.FILES_URL.startswith("https://raw.githubusercontent.com/SumeetSinghBhati/")
+    assert "b7c97f0aab7fbea850fa4be02c720f299f33b3c3" in photos.ARCHIVE_URL
+    assert "b7c97f0aab7fbea850fa4be02c720f299f33b3c3" in photos.FILES_URL
