@@ -93,7 +93,7 @@ def write_config() -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of the build: kernels are this Python's, and start without the user's own start-up files."""
+    """Return the environment of the build: kernels are this Python's, and skip the user's own start-up files."""
     profile = BUILD / "ipython" / "profile_default" / "ipython_kernel_config.py"
     profile.parent.mkdir(parents=True, exist_ok=True)
     profile.write_text("c.IPKernelApp.log_level = 40  # errors only\n", encoding="utf-8")
