@@ -148,8 +148,8 @@ def _redden(scene: Scene, amount: np.ndarray) -> None:
     scene.colour *= np.exp(-np.clip(amount, 0, 2)[..., None] * absorbed.astype(np.float32))
 
 
-def _skin(scene: Scene) -> None:
-    """Cover the body with skin: its tone, blood, marbling, a few moles, pores and fine lines."""
+def _skin(scene: Scene, rough: np.ndarray | float = 1.0) -> None:
+    """Cover the body with skin: its tone, blood, marbling, a few moles, pores and fine lines where it is ``rough``."""
     rng = scene.rng
     base = _rgb(MONK[scene.tone - 1])
     scene.colour += (base - scene.colour) * scene.body[..., None]
@@ -166,7 +166,7 @@ def _skin(scene: Scene) -> None:
     grain = rng.uniform(0.01, 0.02)
     lines = -np.exp(-((_noise(scene, grain, rng.uniform(1, 2.5)) / 0.4) ** 2))
     pores = np.minimum(_noise(scene, grain / 2), 0)
-    scene.height += scene.body * rng.uniform(0.03, 0.09) * grain * (lines + pores)
+    scene.height += scene.body * rough * rng.uniform(0.03, 0.09) * grain * (lines + pores)
     scene.shine += scene.body * rng.uniform(0.1, 0.35)
 
 
@@ -182,7 +182,7 @@ def _flank(scene: Scene) -> None:
     """Make the body a trunk that fills the photo up to one curved side."""
     edge = scene.rng.uniform(0.3, 0.5) - scene.rng.uniform(0.1, 0.5) * scene.x**2 - scene.y
     scene.body += _ramp(edge, -0.008, 0.008)
-    scene.height += 0.25 * np.sqrt(np.clip(edge + 0.02, 0.0, 0.6))
+    scene.height += 0.22 * np.sqrt(1 - np.exp(-4 * np.clip(edge + 0.02, 0, None)))
 
 
 def _closeup(scene: Scene) -> None:
@@ -192,39 +192,54 @@ def _closeup(scene: Scene) -> None:
 
 
 def _toes(scene: Scene) -> np.ndarray:
-    """Make the body a forefoot with toes, seen from above. Returns the middles of its webs, (n, 2) x and y."""
+    """Make the body a forefoot with five toes, not all in the picture. Returns its webs' middles, (4, 2) x and y."""
     rng = scene.rng
-    widths = rng.uniform(0.3, 0.42) * np.array([0.75, 0.78, 0.84, 0.9, 1.35, 0.9])
-    middles = np.cumsum(widths) - widths / 2 - rng.uniform(0.9, 1.7) * widths.mean()
-    web = rng.uniform(-0.02, 0.14) + 0.3 * (middles - rng.uniform(0, 0.4)) ** 2
+    if rng.random() < 0.5:
+        scene.x *= -1  # a right foot
+        scene.turn[:, 0] *= -1
+    widths = rng.uniform(0.24, 0.34) * np.array([0.75, 0.8, 0.86, 0.92, 1.35])
+    edges = np.concatenate([[0], np.cumsum(widths)]) - widths.sum() * rng.uniform(0.3, 0.75)
+    middles = (edges[:-1] + edges[1:]) / 2
+    web = rng.uniform(-0.02, 0.14) + 0.25 * (middles - middles[3]) ** 2
+    from_above = rng.random() < 0.6
+    nails = np.zeros_like(scene.x)
     for middle, width, end in zip(middles, widths, web, strict=True):
         half = width * rng.uniform(0.49, 0.53)
         tip = end - width * rng.uniform(1.1, 1.5) + half
-        bend = middle + rng.normal(0, 0.06) * (scene.y - end)
-        across = np.hypot(scene.x - bend, np.minimum(scene.y - tip, 0)) / (half * (1 + 0.06 * np.cos(12 * scene.y)))
+        bend = scene.x - middle - rng.normal(0, 0.06) * (scene.y - end)
+        across = np.hypot(bend, np.minimum(scene.y - tip, 0)) / (half * (1 + 0.05 * np.cos(12 * (scene.y - tip))))
         toe = 0.75 * half * np.sqrt(np.clip(1 - across**2, 0, 1)) * _ramp(scene.y, end + 0.28, end)
         np.maximum(scene.height, toe, out=scene.height)
         np.maximum(scene.body, _ramp(across, 1.0, 0.97) * (scene.y < end + 0.1), out=scene.body)
-    arch = np.interp(scene.x, middles, web).astype(np.float32)
-    forefoot = scene.y - arch
-    np.maximum(scene.body, _ramp(forefoot, 0.0, 0.015), out=scene.body)
-    np.maximum(scene.height, 0.16 * np.sqrt(np.clip(forefoot / 0.3, 0, 1)), out=scene.height)
+        nail = ((bend / (0.52 * half)) ** 4 + ((scene.y - tip + 0.3 * half) / (0.5 * half)) ** 4) ** 0.25
+        np.maximum(nails, _ramp(nail, 1.05, 0.9), out=nails)
+    side = np.minimum(scene.x - edges[0], edges[-1] - scene.x) + 0.25 * np.maximum(scene.y - 0.2, 0)
+    forefoot = np.minimum(scene.y - np.interp(scene.x, middles, web), side).astype(np.float32)
+    np.maximum(scene.body, _ramp(forefoot, 0.0, 0.012), out=scene.body)
+    np.maximum(scene.height, 0.15 * np.sqrt(np.clip(forefoot / 0.25, 0, 1)), out=scene.height)
     scene.height[:] = cv2.GaussianBlur(scene.height, (0, 0), 0.012 * scene.scale)
-    return np.stack([middles[:-1] + widths[:-1] / 2, (web[:-1] + web[1:]) / 2], axis=1)
+    nails *= from_above
+    _skin(scene, 1 - nails)
+    if from_above:
+        _paint(scene, 0.6 * scene.colour + 0.4 * _rgb("#eecfc2"), 0.8 * nails)
+        scene.height += 0.008 * nails
+        scene.shine += 0.4 * nails
+    return np.stack([edges[1:-1], (web[:-1] + web[1:]) / 2], axis=1)
 
 
 def _anywhere(scene: Scene) -> None:
     """Choose a body part, the same way for most conditions, so that it does not give the condition away."""
     site = scene.rng.choice([_closeup, _limb, _flank, _toes], p=[0.4, 0.3, 0.22, 0.08])
     site(scene)
-    _skin(scene)
+    if site is not _toes:
+        _skin(scene)
 
 
 def _scales(scene: Scene, where: np.ndarray, size: float = 0.012) -> None:
     """Strew dry flakes over ``where`` (H, W) in 0..1. They look white on light skin and ashen on dark skin."""
-    flakes = _ramp(_noise(scene, size, 1.6) + 0.5 * _noise(scene, size / 2), 0.3, 1.3) * where
-    _paint(scene, 0.55 * scene.colour + 0.45 * _rgb("#e9e2d8"), 0.9 * flakes)
-    scene.height += 0.25 * size * flakes
+    flakes = _ramp(_noise(scene, size, 1.6) + 0.5 * _noise(scene, size / 2), 0.3, 1.6) * where
+    _paint(scene, 0.65 * scene.colour + 0.35 * _rgb("#e9e2d8"), 0.9 * flakes)
+    scene.height += 0.15 * size * flakes
 
 
 def _blob(scene: Scene, x: float, y: float, radius: float, rough: float) -> np.ndarray:
@@ -252,12 +267,13 @@ def _blister(scene: Scene, x: float, y: float, radius: float, halo: float, cloud
 def _crust(scene: Scene, x: float, y: float, radius: float, colour: np.ndarray) -> None:
     """Draw a dried crust: irregular, rough, uneven in colour, a little glossy."""
     spot = _near(scene, x, y, 2 * radius)
-    field = _blob(spot, x, y, radius, 0.5) + 0.3 * _noise(spot, max(radius / 3, 0.012))
-    crust = _ramp(field, 1.1, 0.6) * spot.body
-    shade = 1 + 0.2 * _noise(spot, max(radius / 3, 0.015)) + 0.12 * _noise(spot, 0.008)
-    _paint(spot, colour * shade[..., None], 0.85 * crust)
-    spot.height += crust * (0.08 * radius + 0.0025 * _noise(spot, 0.014))
-    spot.shine += 0.4 * crust
+    field = _blob(spot, x, y, radius, 0.5) + 0.2 * _noise(spot, max(radius / 1.5, 0.02))
+    crust = _ramp(field, 1.25, 0.65) * spot.body
+    shade = 1 + 0.15 * _noise(spot, max(radius / 2, 0.02)) + 0.1 * _noise(spot, 0.009)
+    thick = 0.78 + 0.14 * _noise(spot, 0.025)
+    _paint(spot, colour * np.clip(shade, 0.4, 1.5)[..., None] ** np.float32([0.8, 1.1, 1.3]), thick * crust)
+    spot.height += crust * (0.04 * radius + 0.0009 * _noise(spot, 0.016) + 0.0003 * _noise(spot, 0.007))
+    spot.shine += 0.1 * crust
     np.maximum(spot.lesion, crust, out=spot.lesion)
 
 
@@ -306,9 +322,11 @@ def _photograph(scene: Scene) -> np.ndarray:
         off = (right + 0.35 * light[0]) ** 2 + (down + 0.35 * light[1]) ** 2
         photo += (gloss * np.clip(scene.shine, 0, 1) * np.exp(-off / width))[..., None]
 
+    # Cameras expose a dark subject for longer.
+    exposure = rng.normal(0.96, 0.07) * (1 + 0.3 * ((scene.tone - 1) / 9) ** 2)
     aside = (scene.x * light[0] + scene.y * light[1]) * rng.uniform(0, 0.5)
     uneven = 1 - aside - rng.uniform(0, 0.35) * (scene.x**2 + scene.y**2)
-    photo *= uneven[..., None] * (rng.normal(1, 0.035, 3) * rng.normal(1, 0.07)).astype(np.float32)
+    photo *= uneven[..., None] * (rng.normal(1, 0.035, 3) * exposure).astype(np.float32)
 
     focus = np.hypot(scene.x - rng.uniform(-0.2, 0.2), scene.y - rng.uniform(-0.2, 0.2))
     soft = cv2.GaussianBlur(photo, (0, 0), scene.scale * rng.uniform(0.004, 0.012))
@@ -347,7 +365,7 @@ def _impetigo(scene: Scene) -> None:
     """Golden, stuck-on crusts, like dried honey, on red and often weeping patches, with satellites near by."""
     rng = scene.rng
     _anywhere(scene)
-    colours = ["#c98f3a", "#b87a2f", "#d8ae62", "#9a6128"]
+    colours = ["#bd7f42", "#9c5f33", "#cfa468", "#7c4526"]
     for patch in range(rng.integers(1, 6)):
         x, y = rng.normal(0, 0.08 if patch == 0 else 0.22, 2)
         size = rng.uniform(0.13, 0.24) if patch == 0 else rng.uniform(0.03, 0.12)
@@ -368,7 +386,6 @@ def _athlete_foot(scene: Scene) -> None:
     """White, soaked, peeling skin in the webs between the toes, often with a crack, on a red scaly surround."""
     rng = scene.rng
     webs = _toes(scene)
-    _skin(scene)
     seen = webs[np.abs(webs[:, 0]) < 0.45]
     for x, y in rng.permutation(seen)[: rng.integers(1, len(seen) + 1)]:
         long, wide = rng.uniform(0.1, 0.2), rng.uniform(0.06, 0.11)
@@ -377,9 +394,9 @@ def _athlete_foot(scene: Scene) -> None:
         _redden(scene, rng.uniform(0.5, 1.1) * _ramp(field, 2.2, 0.7) * scene.body)
         _scales(scene, _ramp(field, 1.9, 1.0) * scene.body, 0.016)
         soaked = _ramp(field, 1.1, 0.55) * scene.body
-        white = 0.3 * scene.colour + 0.7 * _rgb("#efe6d8")
+        white = 0.4 * scene.colour + 0.6 * _rgb("#efe6d8")
         _paint(scene, white, soaked * (0.75 + 0.15 * _noise(scene, 0.03)))
-        scene.height += 0.0025 * soaked * _noise(scene, 0.016)
+        scene.height += 0.0015 * soaked * _noise(scene, 0.016)
         scene.shine += 0.3 * soaked
         aside = scene.x - x - 0.008 * _noise(scene, 0.06)
         crack = np.exp(-((aside / 0.006) ** 2)) * _ramp(np.abs(scene.y - y - 0.05), long, 0.4 * long)
@@ -397,14 +414,13 @@ def _nail_fungus(scene: Scene) -> None:
     across = np.hypot(scene.x, np.minimum(scene.y - tip - half, 0)) / half
     scene.body += _ramp(across, 1.0, 0.97)
     scene.height += 0.55 * half * np.sqrt(np.clip(1 - across**2, 0, 1))
-    _skin(scene)
-    scene.height += 0.003 * np.sin(scene.y * 80 + 2 * _noise(scene, 0.2)) * _ramp(scene.y, 0.3, 0.45)
-
     # (u, v) run from -1 to 1 over the plate, v = -1 at the free edge; `edge` is 1 on its outline.
     wide, long, middle = half * rng.uniform(0.58, 0.75), rng.uniform(0.22, 0.32), tip + rng.uniform(0.3, 0.36)
     u, v = scene.x / wide, (scene.y - middle) / long
     edge = (np.abs(u) ** 3.5 + np.abs(v) ** 3.5) ** (1 / 3.5) + 0.008 * _noise(scene, 0.08)
     plate = _ramp(edge, 1.03, 0.95)
+    _skin(scene, 1 - plate)
+    scene.height += 0.003 * np.sin(scene.y * 80 + 2 * _noise(scene, 0.2)) * _ramp(scene.y, 0.3, 0.45)
     _redden(scene, rng.uniform(0.2, 0.8) * _ramp(edge, 1.5, 1.0))
     scene.height += 0.02 * np.exp(-(((edge - 1.22) / 0.13) ** 2)) * _ramp(v, -0.8, 0)
     scene.colour *= 1 - 0.4 * np.exp(-(((edge - 1.04) / 0.05) ** 2))[..., None]
@@ -434,7 +450,7 @@ def _ringworm(scene: Scene) -> None:
     for ring in range(rng.choice([1, 2, 3], p=[0.65, 0.25, 0.1])):
         x, y = rng.normal(0, 0.07 if ring == 0 else 0.3, 2)
         size = rng.uniform(0.18, 0.36) if ring == 0 else rng.uniform(0.07, 0.15)
-        distance = _blob(scene, x, y, size, 0.2) + 0.04 * _noise(scene, 0.1) + 0.02 * _noise(scene, 0.025)
+        distance = _blob(scene, x, y, size, 0.2) + 0.04 * _noise(scene, 0.1) + 0.012 * _noise(scene, 0.025)
         width = rng.uniform(0.13, 0.25)
         border = np.exp(-(((distance - 1 + width) / width) ** 2)) * _ramp(distance, 1.15, 0.9) * scene.body
         inside = _ramp(distance, 1.0, 0.8) * scene.body
@@ -450,8 +466,8 @@ def _larva_migrans(scene: Scene) -> None:
     rng = scene.rng
     _anywhere(scene)
     n = int(rng.integers(110, 260))
-    bends = np.convolve(rng.normal(0, 1, n + 14), np.hanning(15) / 2.5, "valid")[:n]
-    heading = rng.uniform(0, 6.3) + rng.uniform(-1.5, 1.5) * np.linspace(0, 1, n) + rng.uniform(0.7, 1.1) * bends
+    bends = np.convolve(rng.normal(0, 1, n + 26), np.hanning(27) / 3.1, "valid")[:n]
+    heading = rng.uniform(0, 6.3) + rng.uniform(-1.5, 1.5) * np.linspace(0, 1, n) + rng.uniform(0.9, 1.4) * bends
     path = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1), axis=0) * 0.0085
     path += rng.uniform(-0.08, 0.08, 2) - path.mean(axis=0)
     pixels = path @ scene.turn.T * scene.scale + np.array(scene.x.shape[::-1]) / 2
@@ -474,7 +490,7 @@ def _chickenpox(scene: Scene) -> None:
     """Spots of every age side by side: flat red ones, bumps, clear blisters on red, cloudy ones, dark crusts."""
     rng = scene.rng
     _anywhere(scene)
-    size = rng.uniform(0.014, 0.032)
+    size = rng.uniform(0.017, 0.034)
     for _ in range(int(rng.integers(14, 60))):
         x, y = rng.uniform(-0.75, 0.75, 2)
         radius, age = size * rng.uniform(0.6, 1.4), rng.uniform()
@@ -540,7 +556,8 @@ def draw(condition_key: str, rng: np.random.Generator, tone: int) -> tuple[np.nd
     scene = _scene(rng, tone, size, angle)
     _background(scene)
     drawing(scene)
-    _hair(scene)
+    if drawing not in (_athlete_foot, _nail_fungus):
+        _hair(scene)
     return _photograph(scene), np.uint8(255) * (scene.lesion > 0.5)
 
 
