@@ -166,7 +166,7 @@ def _skin(scene: Scene, rough: np.ndarray | float = 1.0) -> None:
     grain = rng.uniform(0.01, 0.02)
     lines = -np.exp(-((_noise(scene, grain, rng.uniform(1, 2.5)) / 0.4) ** 2))
     pores = np.minimum(_noise(scene, grain / 2), 0)
-    scene.height += scene.body * rough * rng.uniform(0.03, 0.09) * grain * (lines + pores)
+    scene.height += scene.body * rough * rng.uniform(0.03, 0.06) * grain * (lines + pores)
     scene.shine += scene.body * rng.uniform(0.1, 0.35)
 
 
@@ -197,7 +197,7 @@ def _toes(scene: Scene) -> np.ndarray:
     if rng.random() < 0.5:
         scene.x *= -1  # a right foot
         scene.turn[:, 0] *= -1
-    widths = rng.uniform(0.24, 0.34) * np.array([0.75, 0.8, 0.86, 0.92, 1.35])
+    widths = rng.uniform(0.28, 0.42) * np.array([0.75, 0.8, 0.86, 0.92, 1.35])
     edges = np.concatenate([[0], np.cumsum(widths)]) - widths.sum() * rng.uniform(0.3, 0.75)
     middles = (edges[:-1] + edges[1:]) / 2
     web = rng.uniform(-0.02, 0.14) + 0.25 * (middles - middles[3]) ** 2
@@ -229,7 +229,7 @@ def _toes(scene: Scene) -> np.ndarray:
 
 def _anywhere(scene: Scene) -> None:
     """Choose a body part, the same way for most conditions, so that it does not give the condition away."""
-    site = scene.rng.choice([_closeup, _limb, _flank, _toes], p=[0.4, 0.3, 0.22, 0.08])
+    site = scene.rng.choice([_closeup, _limb, _flank, _toes], p=[0.55, 0.22, 0.2, 0.03])
     site(scene)
     if site is not _toes:
         _skin(scene)
@@ -280,9 +280,9 @@ def _crust(scene: Scene, x: float, y: float, radius: float, colour: np.ndarray) 
 def _hair(scene: Scene) -> None:
     """Draw a few or many hairs in about one direction, slightly bent."""
     rng = scene.rng
-    if rng.random() < 0.35:
+    if rng.random() < 0.6:
         return
-    layer, n, way = np.zeros(scene.x.shape, np.uint8), int(rng.exponential(45)), rng.uniform(0, 6.3)
+    layer, n, way = np.zeros(scene.x.shape, np.uint8), int(rng.exponential(30)), rng.uniform(0, 6.3)
     thickness = 2 if scene.scale > 330 else 1
     for _ in range(min(n, 250)):
         direction = way + rng.normal(0, 0.3) + rng.normal(0, 0.35) * np.linspace(-1, 1, 6)
@@ -296,7 +296,7 @@ def _hair(scene: Scene) -> None:
 def _background(scene: Scene) -> None:
     """Fill what is not body with a cloth, a wall or the dark, out of focus."""
     rng = scene.rng
-    value = rng.choice([0.06, 0.3, 0.55, 0.8, 0.95])
+    value = rng.choice([0.1, 0.35, 0.6, 0.85])
     hsv = np.float32([[[rng.uniform(0, 360), rng.triangular(0, 0.05, 0.55), value]]])
     light = 1 + 0.06 * _noise(scene, 0.5) + rng.uniform(0, 0.04) * _noise(scene, 0.012, 3)
     scene.colour[:] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * light[..., None]
@@ -348,13 +348,15 @@ def _cellulitis(scene: Scene) -> None:
     rng = scene.rng
     _anywhere(scene)
     x, y = rng.uniform(-0.2, 0.2, 2)
-    distance = _blob(scene, x, y, rng.uniform(0.3, 0.48), 0.35)
+    distance = _blob(scene, x, y, rng.uniform(0.42, 0.62), 0.35)
     field = distance + 0.14 * _noise(scene, 0.22) + 0.04 * _noise(scene, 0.05)
     red = _ramp(field, 1.4, 0.3) * scene.body
     _redden(scene, red * (rng.uniform(0.9, 1.5) + 0.12 * _noise(scene, 0.1) + 0.06 * _noise(scene, 0.02)))
-    scene.height += rng.uniform(0.02, 0.07) * _ramp(distance, 1.4, 0.2) * scene.body
+    smooth = cv2.GaussianBlur(scene.height, (0, 0), 0.012 * scene.scale)
+    scene.height += (smooth - scene.height) * 0.85 * red  # tight skin loses its lines
+    scene.height += rng.uniform(0.03, 0.08) * _ramp(distance, 1.4, 0.2) * scene.body
     scene.height -= rng.uniform(0, 0.002) * red * np.maximum(_noise(scene, 0.025), 0)
-    scene.shine += rng.uniform(0, 0.4) * red
+    scene.shine += rng.uniform(0.1, 0.4) * red
     if rng.random() < 0.12:
         pen = np.exp(-(((distance - 1.2) / 0.025) ** 2)) * _ramp(_noise(scene, 0.12), -1.2, -0.9) * scene.body
         _paint(scene, _rgb(str(rng.choice(["#20242e", "#2b3f8c"]))), 0.75 * pen)
@@ -367,19 +369,19 @@ def _impetigo(scene: Scene) -> None:
     _anywhere(scene)
     colours = ["#bd7f42", "#9c5f33", "#cfa468", "#7c4526"]
     for patch in range(rng.integers(1, 6)):
-        x, y = rng.normal(0, 0.08 if patch == 0 else 0.22, 2)
-        size = rng.uniform(0.13, 0.24) if patch == 0 else rng.uniform(0.03, 0.12)
+        x, y = rng.normal(0, 0.06 if patch == 0 else 0.3, 2)
+        size = rng.uniform(0.24, 0.38) if patch == 0 else rng.uniform(0.05, 0.16)
         spot = _near(scene, x, y, 2 * size)
         field = _blob(spot, x, y, size, 0.4) + 0.12 * _noise(spot, size / 3) + 0.05 * _noise(spot, 0.02)
         base = _ramp(field, 1.3, 0.75) * spot.body
         _redden(spot, rng.uniform(0.7, 1.3) * base * (1 + 0.15 * _noise(spot, 0.03)))
         spot.shine += 0.4 * base
         np.maximum(spot.lesion, base, out=spot.lesion)
-        for _ in range(rng.integers(3, 10)):
-            away, angle = size * np.sqrt(rng.uniform(0, 0.6)), rng.uniform(0, 6.3)
+        for _ in range(rng.integers(6, 14)):
+            away, angle = size * np.sqrt(rng.uniform(0, 0.7)), rng.uniform(0, 6.3)
             honey = _rgb(str(rng.choice(colours))) * rng.uniform(0.8, 1.1)
             at = (x + away * np.cos(angle), y + away * np.sin(angle))
-            _crust(scene, *at, size * rng.uniform(0.2, 0.55), honey)
+            _crust(scene, *at, size * rng.uniform(0.2, 0.5), honey)
 
 
 def _athlete_foot(scene: Scene) -> None:
@@ -387,8 +389,8 @@ def _athlete_foot(scene: Scene) -> None:
     rng = scene.rng
     webs = _toes(scene)
     seen = webs[np.abs(webs[:, 0]) < 0.45]
-    for x, y in rng.permutation(seen)[: rng.integers(1, len(seen) + 1)]:
-        long, wide = rng.uniform(0.1, 0.2), rng.uniform(0.06, 0.11)
+    for x, y in rng.permutation(seen)[: rng.integers(2, 5)]:
+        long, wide = rng.uniform(0.14, 0.26), rng.uniform(0.08, 0.15)
         field = np.hypot((scene.x - x) / wide, (scene.y - y - 0.02) / long)
         field += 0.15 * _noise(scene, 0.06) + 0.08 * _noise(scene, 0.02)
         _redden(scene, rng.uniform(0.5, 1.1) * _ramp(field, 2.2, 0.7) * scene.body)
@@ -448,8 +450,8 @@ def _ringworm(scene: Scene) -> None:
     rng = scene.rng
     _anywhere(scene)
     for ring in range(rng.choice([1, 2, 3], p=[0.65, 0.25, 0.1])):
-        x, y = rng.normal(0, 0.07 if ring == 0 else 0.3, 2)
-        size = rng.uniform(0.18, 0.36) if ring == 0 else rng.uniform(0.07, 0.15)
+        x, y = rng.normal(0, 0.06 if ring == 0 else 0.4, 2)
+        size = rng.uniform(0.28, 0.44) if ring == 0 else rng.uniform(0.1, 0.2)
         distance = _blob(scene, x, y, size, 0.2) + 0.04 * _noise(scene, 0.1) + 0.012 * _noise(scene, 0.025)
         width = rng.uniform(0.13, 0.25)
         border = np.exp(-(((distance - 1 + width) / width) ** 2)) * _ramp(distance, 1.15, 0.9) * scene.body
@@ -457,7 +459,7 @@ def _ringworm(scene: Scene) -> None:
         blood = rng.uniform(0.8, 1.4) * border + rng.uniform(0.15, 0.45) * inside
         _redden(scene, blood * (1 + 0.15 * _noise(scene, 0.03)))
         scene.height += rng.uniform(0.006, 0.014) * border * (1 + 0.25 * _noise(scene, 0.03))
-        _scales(scene, np.clip(rng.uniform(0.4, 0.9) * border + rng.uniform(0, 0.3) * inside, 0, 1), 0.01)
+        _scales(scene, np.clip(rng.uniform(0.6, 1.0) * border + rng.uniform(0.1, 0.4) * inside, 0, 1), 0.012)
         np.maximum(scene.lesion, _ramp(distance, 1.08, 1.0) * scene.body, out=scene.lesion)
 
 
@@ -465,16 +467,16 @@ def _larva_migrans(scene: Scene) -> None:
     """One thread-like, raised, red track that winds over the skin where a hookworm larva crept along."""
     rng = scene.rng
     _anywhere(scene)
-    n = int(rng.integers(110, 260))
+    n = int(rng.integers(200, 400))
     bends = np.convolve(rng.normal(0, 1, n + 26), np.hanning(27) / 3.1, "valid")[:n]
-    heading = rng.uniform(0, 6.3) + rng.uniform(-1.5, 1.5) * np.linspace(0, 1, n) + rng.uniform(0.9, 1.4) * bends
+    heading = rng.uniform(0, 6.3) + rng.uniform(-4, 4) * np.linspace(0, 1, n) + rng.uniform(0.9, 1.4) * bends
     path = np.cumsum(np.stack([np.cos(heading), np.sin(heading)], 1), axis=0) * 0.0085
     path += rng.uniform(-0.08, 0.08, 2) - path.mean(axis=0)
     pixels = path @ scene.turn.T * scene.scale + np.array(scene.x.shape[::-1]) / 2
     line = np.full(scene.x.shape, 255, np.uint8)
     cv2.polylines(line, [np.int32(pixels * 16)], False, 0, 1, cv2.LINE_8, 4)
     distance = cv2.distanceTransform(line, cv2.DIST_L2, 5) / scene.scale
-    width = rng.uniform(0.012, 0.021) * (1 + 0.2 * _noise(scene, 0.05))
+    width = rng.uniform(0.018, 0.03) * (1 + 0.2 * _noise(scene, 0.05))
     track = np.exp(-((distance / width) ** 2)) * scene.body
     glow = np.exp(-distance / 0.04) * scene.body
     _redden(scene, rng.uniform(0.7, 1.2) * track + rng.uniform(0.2, 0.6) * glow * (1 + 0.3 * _noise(scene, 0.03)))
@@ -490,8 +492,8 @@ def _chickenpox(scene: Scene) -> None:
     """Spots of every age side by side: flat red ones, bumps, clear blisters on red, cloudy ones, dark crusts."""
     rng = scene.rng
     _anywhere(scene)
-    size = rng.uniform(0.017, 0.034)
-    for _ in range(int(rng.integers(14, 60))):
+    size = rng.uniform(0.02, 0.036)
+    for _ in range(int(rng.integers(40, 110))):
         x, y = rng.uniform(-0.75, 0.75, 2)
         radius, age = size * rng.uniform(0.6, 1.4), rng.uniform()
         if age < 0.35:
@@ -515,15 +517,15 @@ def _shingles(scene: Scene) -> None:
     bend, tilt, start = rng.uniform(-0.5, 0.5), rng.uniform(-0.35, 0.35), rng.uniform(-0.6, -0.4)
     for x in np.arange(start, rng.uniform(0.3, 0.7), rng.uniform(0.14, 0.24)):
         y = bend * x * x + tilt * x + rng.normal(0, 0.035)
-        size = rng.uniform(0.07, 0.13)
+        size = rng.uniform(0.12, 0.19)
         patch = _near(scene, x, y, 2 * size)
         field = _blob(patch, x, y, size, 0.4) + 0.15 * _noise(patch, size / 3)
         red = _ramp(field, 1.6, 0.7) * patch.body
         _redden(patch, rng.uniform(0.7, 1.2) * red * (1 + 0.15 * _noise(patch, 0.03)))
         np.maximum(patch.lesion, red, out=patch.lesion)
         age = rng.uniform(0, 1)
-        for _ in range(rng.integers(7, 22)):
-            away, angle, radius = size * np.sqrt(rng.uniform(0, 0.9)), rng.uniform(0, 6.3), rng.uniform(0.011, 0.02)
+        for _ in range(rng.integers(14, 30)):
+            away, angle, radius = size * np.sqrt(rng.uniform(0, 0.9)), rng.uniform(0, 6.3), rng.uniform(0.017, 0.03)
             at = (x + away * np.cos(angle), y + away * np.sin(angle))
             if age > 0.8 and rng.random() < 0.5:
                 _crust(scene, *at, radius, _rgb("#5e2f1c"))
