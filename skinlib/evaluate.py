@@ -33,9 +33,11 @@ def probabilities(predictions: pd.DataFrame) -> np.ndarray:
 
 
 def truth(predictions: pd.DataFrame) -> np.ndarray:
-    """Return the true condition of all photos as positions in ``KEYS``, int64 (n,)."""
-    position = {key: i for i, key in enumerate(KEYS)}
-    return predictions.condition.map(position).to_numpy(dtype=np.int64)
+    """Return the true condition of all photos as positions in ``KEYS``, int64 (n,). Raises ValueError for others."""
+    positions = pd.Index(KEYS).get_indexer(predictions.condition).astype(np.int64)
+    if (positions < 0).any():
+        raise ValueError(f"{predictions.condition[positions < 0].iloc[0]!r} is not one of the conditions")
+    return positions
 
 
 def accuracy(predictions: pd.DataFrame) -> float:
@@ -86,14 +88,13 @@ def per_class(predictions: pd.DataFrame, confidence: float = 0.95) -> pd.DataFra
     """Return precision, recall and F1 of each condition, with the Wilson interval of its recall.
 
     One row per key: photos, precision, recall, f1, recall_low, recall_high. Precision is NaN where nothing was
-    predicted as the condition, recall where no photo shows it; F1 is then NaN too, rather than a zero that looks
-    measured.
+    predicted as the condition, recall where no photo shows it: nothing was measured there. F1 is NaN only where both
+    are; a condition that is there and never predicted has an F1 of 0, or leaving it out would raise the mean.
     """
     counts = confusion_matrix(predictions).to_numpy()
     right, true, predicted = np.diag(counts), counts.sum(axis=1), counts.sum(axis=0)
     with np.errstate(invalid="ignore"):
-        precision, recall = right / predicted, right / true
-        f1 = np.where((true == 0) | (predicted == 0), np.nan, 2 * right / (true + predicted))
+        precision, recall, f1 = right / predicted, right / true, 2 * right / (true + predicted)
     intervals = [wilson_interval(int(k), int(n), confidence) for k, n in zip(right, true, strict=True)]
     table = {"photos": true, "precision": precision, "recall": recall, "f1": f1}
     table["recall_low"], table["recall_high"] = np.transpose(intervals)
@@ -114,7 +115,8 @@ def roc_curve(predictions: pd.DataFrame, key: str) -> tuple[np.ndarray, np.ndarr
 def roc_auc(predictions: pd.DataFrame, key: str) -> float:
     """Return the area under the ROC curve: how often a photo of ``key`` scores above one that isn't. 0.5 is chance."""
     false_rate, true_rate, _ = roc_curve(predictions, key)
-    return float(np.trapezoid(true_rate, false_rate))
+    widths, heights = np.diff(false_rate), (true_rate[1:] + true_rate[:-1]) / 2
+    return float((widths * heights).sum())
 
 
 def precision_recall_curve(predictions: pd.DataFrame, key: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

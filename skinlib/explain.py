@@ -3,6 +3,8 @@
 Introduced in chapter 5, Error analysis.
 """
 
+import functools
+
 import cv2
 import numpy as np
 
@@ -31,14 +33,25 @@ def grad_cam(network: keras.Model, photo: np.ndarray, class_index: int) -> np.nd
 
 def _gradient_at_last_map(network, photo, class_index) -> tuple[np.ndarray, np.ndarray]:
     """Return the last map, (7, 7, 2048), and the gradient of one class's logit with respect to it."""
-    last_layer, output = network.get_layer(LAST_MAP).output, network.layers[-1]
-    below, above = keras.Model(network.inputs, last_layer), keras.Model(last_layer, output.input)
-    last_map = below(prepare(photo)[None], training=False)
+    below, above = _parts(network)
+    last_map = below(prepare(photo)[None])
+    output = network.layers[-1]
     with tf.GradientTape() as tape:
         tape.watch(last_map)
         # The logit, not the probability: a softmax that is nearly sure has hardly any gradient left.
         logit = (above(last_map, training=False) @ output.kernel + output.bias)[0, class_index]
     return last_map[0].numpy(), tape.gradient(logit, last_map)[0].numpy()
+
+
+@functools.lru_cache(maxsize=2)
+def _parts(network):
+    """Cut a network at its last map: photos to the map, compiled, and the map to what the output layer is given.
+
+    Kept, because cutting takes longer than using. The parts share the network's weights, so they follow its training.
+    """
+    last_layer = network.get_layer(LAST_MAP).output
+    below, above = keras.Model(network.input, last_layer), keras.Model(last_layer, network.layers[-1].input)
+    return tf.function(lambda photos: below(photos, training=False)), above
 
 
 def share_inside(heat: np.ndarray, mask: np.ndarray) -> float:
