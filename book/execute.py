@@ -30,7 +30,13 @@ def execute(source: Path, target: Path) -> None:
     notebook.metadata = nbformat.from_dict(KERNEL)
     resources = {"metadata": {"path": str(source.parent)}}
     client = NotebookClient(
-        notebook, timeout=1800, kernel_name="python3", resources=resources, record_timing=False, coalesce_streams=True
+        notebook,
+        timeout=1800,
+        kernel_name="python3",
+        resources=resources,
+        record_timing=False,
+        coalesce_streams=True,
+        extra_arguments=["--IPKernelApp.log_level=40"],  # errors only
     )
     client.execute()
     notebook.metadata = nbformat.from_dict(KERNEL)
