@@ -5,6 +5,7 @@ each condition's key. Introduced in chapter 4, Evaluation.
 """
 
 import math
+from collections.abc import Mapping
 from statistics import NormalDist
 
 import numpy as np
@@ -82,6 +83,20 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     low = 0.0 if successes == 0 else centre - half  # exact ends, free of rounding
     high = 1.0 if successes == trials else centre + half
     return low, high
+
+
+def accuracy_table(tables: Mapping[str, pd.DataFrame], confidence: float = 0.95) -> pd.DataFrame:
+    """Compare the accuracy of several tables of predictions, each with its Wilson interval.
+
+    One row per name in ``tables``: photos, correct, accuracy, low, high. Without photos accuracy is NaN.
+    """
+    rows = {}
+    for name, table in tables.items():
+        correct = int((truth(table) == probabilities(table).argmax(axis=1)).sum())
+        share = correct / len(table) if len(table) else float("nan")
+        rows[name] = [len(table), correct, share, *wilson_interval(correct, len(table), confidence)]
+    result = pd.DataFrame.from_dict(rows, orient="index", columns=["photos", "correct", "accuracy", "low", "high"])
+    return result.astype({"photos": "int64", "correct": "int64"})
 
 
 def per_class(predictions: pd.DataFrame, confidence: float = 0.95) -> pd.DataFrame:

@@ -293,5 +293,16 @@ def test_confused_pairs_are_all_the_mistakes(random_table):
     assert pairs.photos.is_monotonic_decreasing
 
 
+def test_accuracy_table_by_hand():
+    rows = certain([0, 0, 1, 1], [0, 0, 1, 5])
+    compared = evaluate.accuracy_table({"all": rows, "first": rows[:2], "none": rows[:0]})
+    assert list(compared.index) == ["all", "first", "none"]
+    assert compared.photos.tolist() == [4, 2, 0] and compared.correct.tolist() == [3, 2, 0]
+    assert compared.accuracy.tolist()[:2] == [0.75, 1.0] and math.isnan(compared.accuracy["none"])
+    assert tuple(compared.loc["all", ["low", "high"]]) == evaluate.wilson_interval(3, 4)
+    assert tuple(compared.loc["none", ["low", "high"]]) == (0, 1)
+    assert evaluate.accuracy_table({}).empty
+
+
 def test_no_mistake_is_no_pair():
     assert evaluate.confused_pairs(certain(range(N), range(N))).empty
