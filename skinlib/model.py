@@ -36,6 +36,7 @@ def _silent_start() -> Iterator[None]:
 
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever a user set for other work
 with _silent_start():
     import keras
     import tensorflow as tf

@@ -1,0 +1,160 @@
+"""The command line: ``python -m skinlib COMMAND``.
+
+Exit codes: 0 done; 1 a failure; 2 a wrong call or bad input. Errors are one line on standard error.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from skinlib import settings
+from skinlib.files import written_whole
+from skinlib.settings import SkinlibError
+
+# Commands import what they need when they run: TensorFlow takes seconds, and `sample` has no use for it.
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options) or 0
+    except SkinlibError as error:
+        print(f"skinlib: {_one_line(error)}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"skinlib: {_one_line(error)}: check that the place exists, is writable and has room", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("skinlib: interrupted; what is finished is kept: the same command goes on from there", file=sys.stderr)
+        return 1
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m skinlib",
+        description="The book's work as commands. DATA is 'sample', 'clinical', or a folder with train_set/ and "
+        "test_set/. Not a medical device: nothing here is a diagnosis.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name, function, text):
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(command=function)
+        return added
+
+    sample = command("sample", _sample, "Draw the simulated sample data set.")
+    sample.add_argument("--out", type=Path, required=True, help="folder to make")
+    sample.add_argument("--per-class", type=int, help="photos per condition (default: 50)")
+    sample.add_argument("--seed", help="same seed, same bytes (default: 0)")
+
+    fetch = command("fetch", _fetch, "Download the clinical photos and check each against the manifest.")
+    fetch.add_argument("--out", type=Path, help="folder to make (default: in the cache, where 'clinical' looks)")
+
+    train = command("train", _train, "Train by the recipe and write a run.")
+    train.add_argument("data", metavar="DATA")
+    train.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to make")
+    train.add_argument("--weights", help="auto, imagenet, untrained, or a weights file (default: auto)")
+    train.add_argument("--epochs", type=int, default=12)
+    train.add_argument("--batch-size", type=int, default=32)
+    train.add_argument("--fine-tune", type=int, default=0, metavar="EPOCHS", help="epochs for the last stage, after")
+    train.add_argument("--augment", type=int, default=0, metavar="COPIES", help="altered copies of each training photo")
+    train.add_argument("--seed", help="same seed, same numbers (default: 0)")
+
+    evaluate = command("evaluate", _evaluate, "Judge a run by its table of predictions.")
+    evaluate.add_argument("run", metavar="RUN", type=Path)
+    evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here")
+
+    predict = command("predict", _predict, "Ask a run what photos show.")
+    predict.add_argument("run", metavar="RUN", type=Path)
+    predict.add_argument("images", metavar="IMAGE", type=Path, nargs="+")
+    predict.add_argument("--json", action="store_true", help="print one JSON list")
+    return parser
+
+
+def _sample(options) -> None:
+    from skinlib import simulate
+
+    choices = settings.load(seed=options.seed)
+    per_class = choices.per_class if options.per_class is None else options.per_class
+    truth = simulate.write_sample(options.out, per_class, choices.seed)
+    print(f"{len(truth)} files in {options.out}, what was planted in {options.out / 'truth.csv'}")
+
+
+def _fetch(options) -> None:
+    from skinlib import photos
+
+    folder = photos.fetch(options.out)
+    where = "the data called 'clinical'" if options.out is None else f"set SKINLIB_DATA={folder} to use them"
+    print(f"the clinical photos are in {folder}, every file checked; {where}")
+
+
+def _train(options) -> None:
+    choices = settings.load(data=options.data, weights=options.weights, seed=options.seed)
+    from skinlib import photos, train
+
+    recipe = train.Recipe(options.epochs, options.batch_size, options.fine_tune, options.augment)
+    data = photos.open_data(choices)
+    if len(data.left_out):
+        first = data.left_out.iloc[0]
+        print(f"left out {len(data.left_out)} files, the first {first.path} ({first.reason})", file=sys.stderr)
+    run = train.train(data, choices, options.out, recipe)
+    print(run.provenance["weights"]["note"])
+    _print_metrics(run)
+    print(f"the run is in {run.path}")
+
+
+def _evaluate(options) -> None:
+    from skinlib import evaluate, train
+
+    run = train.Run(options.run)
+    metrics = evaluate.metrics(run.predictions)
+    _print_metrics(run)
+    if options.json:
+        with written_whole(options.json) as draft:
+            draft.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+
+
+def _print_metrics(run) -> None:
+    for split, numbers in run.metrics.items():
+        low, high = numbers["accuracy_interval"]
+        print(
+            f"{split:>10}: {numbers['correct']}/{numbers['photos']} right, accuracy {numbers['accuracy']:.4f} "
+            f"(95 % interval {low:.4f} to {high:.4f}), loss {numbers['log_loss']:.4f}"
+        )
+
+
+def _predict(options) -> int:
+    from skinlib import photos, train
+    from skinlib.conditions import KEYS, by_key
+
+    run = train.Run(options.run)
+    answers = []
+    for path in options.images:
+        try:
+            probabilities = run.predict([photos.read(path)])[0]
+        except photos.PhotoError as error:
+            answers.append({"path": str(path), "error": error.reason})
+        else:
+            by_condition = {key: round(float(p), 6) for key, p in zip(KEYS, probabilities, strict=True)}
+            best = max(by_condition, key=by_condition.get)
+            answers.append({"path": str(path), "condition": best, "probabilities": by_condition})
+
+    if options.json:
+        print(json.dumps(answers, indent=2, ensure_ascii=False))
+    for answer in answers:
+        if "error" in answer:
+            print(f"skinlib: {answer['path']}: {answer['error']}", file=sys.stderr)
+        elif not options.json:
+            probability = answer["probabilities"][answer["condition"]]
+            print(f"{answer['path']}: {by_key(answer['condition']).title} ({probability:.1%}); not a diagnosis")
+    return 2 if any("error" in answer for answer in answers) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
