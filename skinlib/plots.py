@@ -240,7 +240,7 @@ def photo_pairs(pairs: Sequence[tuple[np.ndarray, np.ndarray]], names: Sequence[
         return figure
     across = min(3, len(pairs))
     down = -(-len(pairs) // across)
-    figure = plt.figure(figsize=(WIDTH * across / 3, 1.42 * down), layout=None)
+    figure = plt.figure(figsize=(WIDTH * across / 3, 1.42 * down), layout="none")
     width = 1 / across
     for i, (pair, words) in enumerate(zip(pairs, names, strict=True)):
         row, column = divmod(i, across)
@@ -256,13 +256,13 @@ def photo_pairs(pairs: Sequence[tuple[np.ndarray, np.ndarray]], names: Sequence[
 def mean_detail(details: Mapping[str, np.ndarray]) -> Figure:
     """Show where the photos of each condition have fine detail on average: bright where many have an edge or letters.
 
-    Introduced in chapter 1. ``details`` maps keys to (n, n) arrays of detail, on one scale, which all panels share.
+    Introduced in chapter 1. ``details`` maps keys to (n, n) arrays of detail; each map fills the scale by itself.
     """
     figure, axes = plt.subplots(2, 4, figsize=(WIDTH, 4.1))
-    low, high = np.percentile(np.stack(list(details.values())), [2, 99.5])
     for place in axes.flat[len(details) :]:
         place.axis("off")
     for place, (key, detail) in zip(axes.flat, details.items(), strict=False):
+        low, high = np.percentile(detail, [1, 99.5])
         image = place.imshow(detail, cmap="gray", vmin=low, vmax=high)
         place.set(xticks=[], yticks=[])
         place.spines[:].set_visible(False)
@@ -281,4 +281,425 @@ def mean_detail(details: Mapping[str, np.ndarray]) -> Figure:
 # --- chapter 4, Evaluation ------------------------------------------------------------------------------------------
 
 
+@book_figure
+def repeated_test_sets(accuracies: np.ndarray, observed: float) -> Figure:
+    """Draw how often each accuracy came out of many test sets, and the one that was seen.
+
+    Introduced in chapter 4. ``accuracies`` is float (n,), 0 to 1, one per simulated test set.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
+    values, counts = np.unique(accuracies, return_counts=True)
+    step = np.diff(values).min() if len(values) > 1 else 0.01
+    low, high = np.quantile(accuracies, [0.025, 0.975])
+    inside = (values >= low) & (values <= high)
+    axes.bar(values, counts / len(accuracies), 0.8 * step, color=np.where(inside, BLUE, PALE))
+    axes.axvline(observed, color="black", linewidth=1.2)
+    axes.annotate(
+        "the test set we have", (observed, 1), (6, -4), xycoords=("data", "axes fraction"),
+        textcoords="offset points", va="top",
+    )  # fmt: skip
+    axes.set(xlabel="accuracy", ylabel="share of test sets")
+    axes.set_ylim(0, 1.25 * counts.max() / len(accuracies))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    kinds = [Patch(color=BLUE, label="the middle 95 %"), Patch(color=PALE, label="the rest")]
+    axes.legend(handles=kinds, loc="upper left")
+    return figure
+
+
+@book_figure
+def intervals(
+    table: pd.DataFrame, colours: Sequence[str] | None = None, chance: float | None = None, xlabel: str = "accuracy"
+) -> Figure:
+    """Draw accuracies as dots with their intervals, one row each, with the counts written on the right.
+
+    Introduced in chapter 4. ``table`` is what ``evaluate.accuracy_table`` returns. ``chance`` is drawn as a dashed line.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.42 * len(table)))
+    places = np.arange(len(table))
+    for place, colour, row in zip(places, colours or [BLUE] * len(table), table.itertuples(), strict=True):
+        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=4, alpha=0.45, solid_capstyle="butt")
+        axes.plot(row.accuracy, place, "o", color=colour, markersize=8)
+        words = f"{row.correct} of {row.photos}"
+        axes.text(1.02, place, words, va="center", transform=axes.get_yaxis_transform())
+    if chance is not None:
+        axes.axvline(chance, color=GREY, linestyle=(0, (4, 3)), linewidth=1.2)
+        axes.text(chance, -0.55, " chance", va="bottom", color=GREY, fontsize=9)
+    axes.set(yticks=places, yticklabels=table.index, xlim=(-0.01, 1.01), ylim=(len(table) - 0.5, -0.6), xlabel=xlabel)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="x")
+    axes.tick_params(left=False)
+    return figure
+
+
+@book_figure
+def confusion(counts: pd.DataFrame) -> Figure:
+    """Draw a confusion matrix twice: as counts, and as shares of each row. The diagonal is framed.
+
+    Introduced in chapter 4. ``counts`` is what ``evaluate.confusion_matrix`` returns.
+    """
+    names = [_short(key) for key in counts.index]
+    figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 4.6), sharey=True)
+    rates = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
+    for axes, values, title in zip(panels, (counts, rates * 100), ("photos", "per cent of each row"), strict=True):
+        values = values.to_numpy()
+        axes.imshow(values, cmap="Blues", vmin=0, vmax=max(values.max(), 1))
+        for (row, column), value in np.ndenumerate(values):
+            if value >= 0.5:
+                colour = "white" if value > 0.55 * values.max() else "#222222"
+                axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=9, color=colour)
+            if row == column:
+                frame = plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1)
+                axes.add_patch(frame)
+        axes.set(xticks=range(len(names)), yticks=range(len(names)), title=title, xlabel="the model's answer")
+        axes.set_xticklabels(names, rotation=55, ha="right", rotation_mode="anchor")
+        axes.set_yticklabels(names)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    panels[0].set_ylabel("the truth")
+    return figure
+
+
+@book_figure
+def precision_and_recall(table: pd.DataFrame) -> Figure:
+    """Draw each condition's recall with its interval as a dot, and its precision as a hollow diamond.
+
+    Introduced in chapter 4. ``table`` is what ``evaluate.per_class`` returns.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.9))
+    for place, row in enumerate(table.itertuples()):
+        colour = by_key(row.Index).colour
+        low, high = row.recall_low, row.recall_high
+        axes.plot([low, high], [place, place], color=colour, linewidth=4, alpha=0.45, solid_capstyle="butt")
+        axes.plot(row.recall, place, "o", color=colour, markersize=8)
+        axes.plot(row.precision, place - 0.28, "D", color="white", markeredgecolor=colour, markersize=6, mew=1.5)
+        words = f"{row.photos} photos" + ("; never answered" if np.isnan(row.precision) else "")
+        axes.text(1.02, place, words, va="center", transform=axes.get_yaxis_transform(), fontsize=9)
+    axes.set(yticks=range(len(table)), yticklabels=_titles(table.index), xlim=(-0.02, 1.02))
+    axes.set_ylim(len(table) - 0.5, -0.6)
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="x")
+    axes.tick_params(left=False)
+    axes.plot([], [], "o", color=GREY, markersize=8, label="recall, with its 95 % interval")
+    axes.plot([], [], "D", color="white", markeredgecolor=GREY, mew=1.5, label="precision")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+@book_figure
+def coverage(shares: np.ndarray, covered: Mapping[str, np.ndarray], promise: float = 0.95) -> Figure:
+    """Draw how often intervals held the true share, for each true share.
+
+    Introduced in chapter 4. ``shares`` is float (n,), 0 to 1; ``covered`` maps names of intervals to float (n,).
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
+    axes.axhline(promise, color="black", linewidth=1, linestyle=(0, (4, 3)))
+    axes.text(0.5, promise + 0.012, "promised", ha="center", va="bottom", fontsize=9)
+    for (name, values), colour, dash in zip(covered.items(), (ORANGE, BLUE), ("--", "-"), strict=False):
+        axes.plot(shares, values, dash, color=colour, label=name)
+    axes.set(xlabel="the true accuracy", ylabel="intervals that held it", xlim=(0, 1), ylim=(0, 1.08))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.legend(loc="lower center")
+    return figure
+
+
+@book_figure
+def smallest_difference(sizes: np.ndarray, differences: np.ndarray, marked: Mapping[str, int], wanted: float) -> Figure:
+    """Draw the smallest difference that one can expect to see against the number of test photos.
+
+    Introduced in chapter 4. ``marked`` maps words to numbers of photos to point out; ``wanted`` is a difference to
+    compare with, drawn as a dashed line.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
+    axes.plot(sizes, differences, color=BLUE)
+    axes.axhline(wanted, color=ORANGE, linewidth=1.4, linestyle=(0, (4, 3)))
+    axes.text(sizes[0], wanted * 1.07, f"a difference of {wanted:.0%}", color=ORANGE, va="bottom")
+    for words, size in marked.items():
+        height = np.interp(np.log(size), np.log(sizes), differences)
+        axes.plot(size, height, "o", color=BLUE, markersize=8)
+        axes.annotate(f"{words}: {height:.0%}", (size, height), (8, 6), textcoords="offset points", va="bottom")
+    axes.set(xscale="log", yscale="log", xlabel="test photos", ylabel="smallest visible difference")
+    ticks = [0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4]
+    axes.set_yticks(ticks, [f"{tick * 100:g} %" for tick in ticks])
+    axes.set_xticks([100, 1000, 10_000, 100_000], ["100", "1,000", "10,000", "100,000"])
+    axes.minorticks_off()
+    axes.grid()
+    return figure
+
+
+@book_figure
+def top_k(table: pd.DataFrame) -> Figure:
+    """Draw top-k accuracy with its interval for each k, beside what guessing gives.
+
+    Introduced in chapter 4. ``table`` has k, from 1 up, as its index and columns accuracy, low, high and chance.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.0))
+    axes.fill_between(table.index, table.low, table.high, color=BLUE, alpha=0.25, linewidth=0)
+    axes.plot(table.index, table.accuracy, "o-", color=BLUE)
+    axes.plot(table.index, table.chance, "--", color=GREY, linewidth=1.4)
+    middle = (len(table) + 1) // 2
+    axes.annotate("guessing", (middle, table.chance[middle]), (6, -6), textcoords="offset points", va="top", color=GREY)
+    axes.annotate(
+        "the model", (middle, table.high[middle]), (-6, 4), textcoords="offset points", ha="right", color=BLUE
+    )
+    axes.set(xlabel="answers allowed, k", ylabel="truth among them", ylim=(0, 1.05), xticks=table.index)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="y")
+    return figure
+
+
+def _curve_panels(xlabel: str, ylabel: str):
+    """Return a figure of eight square panels, one for each condition, with their titles and shared labels."""
+    figure, panels = plt.subplots(2, 4, figsize=(WIDTH, 4.5), sharex=True, sharey=True)
+    for axes, key in zip(panels.flat, KEYS, strict=True):
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
+        axes.set_xticklabels(["0", "½", "1"])
+        axes.set_yticklabels(["0", "½", "1"])
+        axes.set_title(_short(key), loc="center", fontsize=9.5)
+    figure.supxlabel(xlabel, fontsize=10)
+    figure.supylabel(ylabel, fontsize=10)
+    return figure, dict(zip(KEYS, panels.flat, strict=True))
+
+
+@book_figure
+def roc_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Figure:
+    """Draw the ROC curve of each condition against the rest, with its area; the dashed diagonal is chance.
+
+    Introduced in chapter 4. ``curves`` maps keys to false-positive rates, true-positive rates and the area.
+    """
+    figure, panels = _curve_panels("false alarms: share of the other photos", "found: share of its photos")
+    for key, (false_rate, true_rate, area) in curves.items():
+        panels[key].plot([0, 1], [0, 1], "--", color=GREY, linewidth=1)
+        panels[key].plot(false_rate, true_rate, color=by_key(key).colour)
+        panels[key].text(0.97, 0.04, f"area {area:.2f}", ha="right", fontsize=9)
+    return figure
+
+
+@book_figure
+def precision_recall_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float, float]]) -> Figure:
+    """Draw the precision–recall curve of each condition against the rest, with its area; the dashed line is chance.
+
+    Introduced in chapter 4. ``curves`` maps keys to precisions, recalls, the area and the share of the condition.
+    """
+    figure, panels = _curve_panels("recall: share of its photos found", "precision: share of alarms that are true")
+    for key, (precision, recall, area, share) in curves.items():
+        panels[key].axhline(share, linestyle="--", color=GREY, linewidth=1)
+        panels[key].step(recall, precision, where="pre", color=by_key(key).colour)
+        panels[key].text(0.97, 0.9, f"area {area:.2f}", ha="right", fontsize=9)
+    return figure
+
+
 # --- chapter 5, Error analysis --------------------------------------------------------------------------------------
+
+
+def _overlay(axes: Axes, photo: np.ndarray, heat: np.ndarray, mask: np.ndarray | None = None) -> None:
+    """Lay a heat map, float (H, W) 0 to 1, over the grey photo, and draw the outline of the mask, bool (H, W)."""
+    axes.imshow(photo @ np.array(LUMA), cmap="gray", vmin=0, vmax=255)
+    axes.imshow(heat, cmap="viridis", vmin=0, vmax=1, alpha=0.2 + 0.45 * heat)
+    if mask is not None and mask.any():
+        axes.contour(mask, [0.5], colors=["black"], linewidths=2.6)
+        axes.contour(mask, [0.5], colors=["white"], linewidths=1.3)
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set_visible(False)
+
+
+@book_figure
+def wrong_answer(
+    photo: np.ndarray, heat: np.ndarray, probabilities: pd.Series, truth: str, mask: np.ndarray | None = None
+) -> Figure:
+    """Show a photo, the map of the model's answer to it, and the probabilities it gave.
+
+    Introduced in chapter 5. ``photo`` is uint8 (H, W, 3), ``heat`` float (H, W), ``mask`` bool (H, W) or None;
+    ``probabilities`` has keys as index, ``truth`` is the key of the true condition.
+    """
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(WIDTH, 2.9), width_ratios=[1, 1, 0.95])
+    answer = probabilities.idxmax()
+    show_photo(left, photo, f"label: {_short(truth)}")
+    _overlay(middle, photo, heat, mask)
+    middle.set_title(f"answer: {_short(answer)}", fontsize=9.5, loc="center")
+    places = np.arange(len(probabilities))
+    right.barh(places, probabilities, color=[by_key(key).colour for key in probabilities.index])
+    for place, (key, value) in zip(places, probabilities.items(), strict=True):
+        weight = "bold" if key in (answer, truth) else "normal"
+        words = f" {_short(key)}" + (" (label)" if key == truth else "")
+        right.text(value, place, words, va="center", fontsize=8.5, weight=weight)
+    right.set(xlim=(0, 1.9), ylim=(len(places) - 0.4, -0.6), xticks=[0, 0.5, 1], yticks=[], xlabel="probability")
+    right.xaxis.set_label_coords(0.26, -0.13)
+    right.spines.bottom.set_bounds(0, 1)
+    return figure
+
+
+@book_figure
+def photo_sheet(photos: Sequence[np.ndarray], words: Sequence[str], colours: Sequence[str], columns: int = 6) -> Figure:
+    """Show photos in rows, each with two or three short lines of words below and a frame of a colour.
+
+    Introduced in chapter 5. ``photos`` are (H, W, 3) RGB uint8. Without photos the figure says so.
+    """
+    if not photos:
+        figure, axes = plt.subplots(figsize=(WIDTH, 0.8))
+        axes.axis("off")
+        axes.text(0.5, 0.5, "There is nothing to show here.", ha="center", va="center")
+        return figure
+    rows = -(-len(photos) // columns)
+    lines = max(text.count("\n") for text in words) + 1
+    size = WIDTH / columns
+    figure, panels = plt.subplots(rows, columns, figsize=(WIDTH, rows * (0.93 * size + 0.155 * lines)), squeeze=False)
+    for axes in panels.flat:
+        axes.axis("off")
+    for axes, photo, text, colour in zip(panels.flat, photos, words, colours, strict=False):
+        axes.axis("on")
+        show_photo(axes, square(photo, 160), frame=colour)
+        axes.set_xlabel(text, fontsize=8.5, labelpad=3)
+    return figure
+
+
+@book_figure
+def confidence(right: np.ndarray, wrong: np.ndarray) -> Figure:
+    """Draw how sure the model was of its right answers (upwards) and of its wrong ones (downwards).
+
+    Introduced in chapter 5. Both are float arrays of the probability given to the answer, 0 to 1.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.0))
+    edges = np.linspace(0, 1, 21)
+    for values, sign, colour, name in ((right, 1, BLUE, "right"), (wrong, -1, ORANGE, "wrong")):
+        counts, _ = np.histogram(values, edges)
+        axes.bar(edges[:-1] + 0.025, sign * counts, 0.046, color=colour)
+        axes.plot([], [], "s", color=colour, markersize=8, label=f"{name}: {len(values)} photos")
+    most = max(1, *(np.histogram(values, edges)[0].max() for values in (right, wrong)))
+    axes.set(xlabel="probability of the answer", ylabel="photos", xlim=(0, 1), ylim=(-1.12 * most, 1.12 * most))
+    axes.axhline(0, color="black", linewidth=0.8)
+    axes.yaxis.set_major_locator(plt.MaxNLocator(6, integer=True))
+    axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.legend(loc="upper left")
+    return figure
+
+
+@book_figure
+def photo_rows(rows: Mapping[str, Sequence[np.ndarray]], frames: Sequence[str]) -> Figure:
+    """Show rows of photos, each with its name above it and frames of one colour.
+
+    Introduced in chapter 5. ``rows`` maps names to lists of photos, (H, W, 3) RGB uint8.
+    """
+    longest = max(5, *(len(photos) for photos in rows.values()))
+    figure = plt.figure(figsize=(WIDTH, len(rows) * (WIDTH / longest + 0.26)))
+    for part, (name, photos), colour in zip(
+        np.atleast_1d(figure.subfigures(len(rows), 1)), rows.items(), frames, strict=True
+    ):
+        part.suptitle(name, x=0.005, ha="left", fontsize=10)
+        for i, axes in enumerate(part.subplots(1, longest)):
+            axes.axis("off")
+            if i < len(photos):
+                axes.axis("on")
+                show_photo(axes, square(photos[i], 180), frame=colour)
+    return figure
+
+
+@book_figure
+def changes(table: pd.DataFrame, xlabel: str) -> Figure:
+    """Draw changes with their intervals, one row per condition, beside a line at no change.
+
+    Introduced in chapter 5. ``table`` has keys as index and columns change, low and high.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.5))
+    axes.axvline(0, color="black", linewidth=1)
+    for place, row in enumerate(table.itertuples()):
+        colour = by_key(row.Index).colour
+        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=4, alpha=0.45, solid_capstyle="butt")
+        axes.plot(row.change, place, "o", color=colour, markersize=8)
+    axes.set(yticks=range(len(table)), yticklabels=_titles(table.index), xlabel=xlabel)
+    axes.set_ylim(len(table) - 0.5, -0.5)
+    widest = 1.15 * max(table[["low", "high"]].abs().to_numpy().max(), 0.01)
+    axes.set_xlim(-widest, widest)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.2f}" if value else "0")
+    axes.grid(axis="x")
+    axes.tick_params(left=False)
+    return figure
+
+
+@book_figure
+def heat_maps(cases: Sequence[dict], columns: int = 3) -> Figure:
+    """Show photos, each beside its heat map; the outline is the true lesion, where it is known.
+
+    Introduced in chapter 5. Each case has photo, uint8 (H, W, 3); heat, float (H, W); mask, bool (H, W) or None; words;
+    and colour, that of the frame.
+    """
+    rows = -(-len(cases) // columns)
+    width = WIDTH / columns
+    figure = plt.figure(figsize=(WIDTH, rows * (width / 2 + 0.3)), layout="none")
+    height = 1 / rows
+    for i, case in enumerate(cases):
+        row, column = divmod(i, columns)
+        for side in (0, 1):
+            left = (column + 0.02 + 0.485 * side) / columns
+            place = (left, 1 - (row + 0.83) * height, 0.47 / columns, 0.82 * height)
+            axes = figure.add_axes(place)
+            if side == 0:
+                show_photo(axes, square(case["photo"], 220), frame=case["colour"])
+            else:
+                mask = case["mask"]
+                small = None if mask is None else square(mask.astype(np.uint8), 220) > 0
+                _overlay(axes, square(case["photo"], 220), np.clip(square(case["heat"], 220), 0, 1), small)
+        figure.text((column + 0.02) / columns, 1 - (row + 0.95) * height, case["words"], fontsize=9, va="bottom")
+    return figure
+
+
+@book_figure
+def heat_against_area(table: pd.DataFrame, region: str) -> Figure:
+    """Draw the share of heat inside a region against the region's share of the photo; the diagonal is chance.
+
+    Introduced in chapter 5. ``table`` has a row per photo and columns area, inside and middle (the share of a blob of
+    heat that always sits in the middle of the photo), all 0 to 1, and right (bool). ``region`` says what it is.
+    """
+    figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 3.75), sharex=True, sharey=True)
+    panel_names = ("Grad-CAM", "A blob in the middle")
+    for axes, column, name in zip(panels, ("inside", "middle"), panel_names, strict=True):
+        axes.plot([0, 1], [0, 1], "--", color=GREY, linewidth=1.2)
+        for right, colour, marker, words in ((True, BLUE, "o", "right answer"), (False, ORANGE, "D", "wrong answer")):
+            rows = table[table.right == right]
+            axes.plot(rows.area, rows[column], marker, color=colour, alpha=0.7, markersize=5, label=words, mew=0)
+        axes.set(title=name, xlim=(0, 1), ylim=(0, 1), xlabel=f"{region}: share of the photo", aspect="equal")
+        axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    panels[0].set_ylabel(f"{region}: share of the heat")
+    panels[0].text(0.97, 0.9, "chance", rotation=45, ha="right", va="center", fontsize=9, color=GREY)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
+    return figure
+
+
+@book_figure
+def maps_side_by_side(photo: np.ndarray, maps: Mapping[str, np.ndarray], mask: np.ndarray | None = None) -> Figure:
+    """Show a photo and several heat maps of it, each with its name above.
+
+    Introduced in chapter 5. ``maps`` maps names to float (H, W); ``mask`` is bool (H, W) or None.
+    """
+    figure, panels = plt.subplots(1, len(maps) + 1, figsize=(WIDTH, 0.55 + WIDTH / (len(maps) + 1)))
+    small = None if mask is None else square(mask.astype(np.uint8), 260) > 0
+    show_photo(panels[0], square(photo, 260), "the photo")
+    for axes, (name, heat) in zip(panels[1:], maps.items(), strict=True):
+        _overlay(axes, square(photo, 260), np.clip(square(heat, 260), 0, 1), small)
+        axes.set_title(name, fontsize=9.5, loc="center")
+    return figure
+
+
+@book_figure
+def covering(drops: pd.DataFrame) -> Figure:
+    """Draw how much the answer's probability fell when parts of the photos were covered: a dot a photo, a line the mean.
+
+    Introduced in chapter 5. ``drops`` has a column for each way to choose the part, a row for each photo.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.6 * drops.shape[1]))
+    rng = np.random.default_rng(0)
+    axes.axvline(0, color="black", linewidth=1)
+    for place, (name, colour) in enumerate(zip(drops, (ORANGE, GREY, BLUE), strict=False)):
+        spread = place + rng.uniform(-0.18, 0.18, len(drops))
+        axes.plot(drops[name], spread, "o", color=colour, alpha=0.55, markersize=5, mew=0)
+        mean = drops[name].mean()
+        axes.plot([mean, mean], [place - 0.32, place + 0.32], color="black", linewidth=2.5)
+    axes.set(yticks=range(drops.shape[1]), yticklabels=drops.columns, xlabel="fall of the answer's probability")
+    axes.set_ylim(drops.shape[1] - 0.5, -0.5)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.2f}" if value else "0")
+    axes.grid(axis="x")
+    axes.tick_params(left=False)
+    return figure
