@@ -9,7 +9,7 @@ import io
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -124,7 +124,7 @@ def prepare(photo: np.ndarray) -> np.ndarray:
     return tf.image.resize(photo, (SIZE, SIZE), method="bilinear").numpy()
 
 
-def extractor(model: keras.Model):
+def extractor(model: keras.Model) -> Callable:
     """Return the frozen part as a fast function: prepared photos in, two layers' outputs out.
 
     The function takes float32 (n, 224, 224, 3), as :func:`prepare` gives it, and returns
