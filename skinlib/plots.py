@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import PercentFormatter
 
 from skinlib.conditions import KEYS, by_key
@@ -275,6 +275,135 @@ def mean_detail(details: Mapping[str, np.ndarray]) -> Figure:
 # --- chapter 2, Preprocessing ---------------------------------------------------------------------------------------
 
 
+@book_figure
+def photo_grid(
+    photos: Sequence[np.ndarray],
+    titles: Sequence[str] = (),
+    columns: int = 4,
+    rows: Sequence[str] = (),
+    inch: float = 0,
+) -> Figure:
+    """Show photos, (H, W, 3) RGB or (H, W), uint8 or float 0..1, in a grid, each with its own proportions.
+
+    Introduced in chapter 2. ``titles`` stand above the photos, ``rows`` name the rows on the left; None in ``photos``
+    leaves a place empty. ``inch`` is the height of a row. Pixels stay sharp squares, so that magnified ones can be seen.
+    """
+    down = -(-len(photos) // columns)
+    inch = inch or WIDTH / columns + 0.25 * bool(titles)
+    figure, axes = plt.subplots(down, columns, figsize=(WIDTH, inch * down), squeeze=False)
+    for place in axes.flat[len(photos) :]:
+        place.axis("off")
+    for i, (place, photo) in enumerate(zip(axes.flat, photos, strict=False)):
+        if photo is None:
+            place.axis("off")
+            continue
+        show_photo(place, photo, titles[i] if titles else "")
+        if photo.ndim == 2:
+            place.images[0].set(cmap="gray", clim=(0, 255))
+        if max(photo.shape[:2]) <= 64:
+            place.images[0].set_interpolation("nearest")
+    for place, name in zip(axes[:, 0], rows, strict=False):
+        place.set_ylabel(name, fontsize=9.5)
+    return figure
+
+
+@book_figure
+def pixel_patch(photo: np.ndarray, top: int, left: int, side: int = 6) -> Figure:
+    """Show a photo, (H, W, 3) RGB uint8, and a patch of ``side`` × ``side`` of its pixels with their three numbers.
+
+    Introduced in chapter 2.
+    """
+    figure, (whole, patch) = plt.subplots(1, 2, figsize=(WIDTH, 3.5), width_ratios=(1, 1))
+    show_photo(whole, photo, "the photo")
+    whole.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor="white", linewidth=2.5))
+    whole.add_patch(Rectangle((left, top), side, side, fill=False, edgecolor="black", linewidth=1))
+    pixels = photo[top : top + side, left : left + side]
+    show_photo(patch, pixels, f"{side} × {side} of its pixels: red, green, blue")
+    patch.images[0].set_interpolation("nearest")
+    for (row, column), bright in np.ndenumerate(pixels @ LUMA > 110):
+        numbers = "\n".join(str(number) for number in pixels[row, column])
+        patch.text(column, row, numbers, ha="center", va="center", fontsize=8, color="black" if bright else "white")
+    whole.annotate(
+        "", xy=(0, 0.5), xycoords=patch.transAxes, xytext=(left + side, top + side / 2), textcoords="data",
+        arrowprops={"arrowstyle": "->", "color": GREY, "linewidth": 1.2},
+    )  # fmt: skip
+    return figure
+
+
+@book_figure
+def values_by_condition(table: pd.DataFrame, column: str, label: str, log: bool = False) -> Figure:
+    """Draw one number of each photo as a dot, a row for each condition, with a line at the median.
+
+    Introduced in chapter 2. ``table`` has the column condition (key) and ``column``; ``label`` names its axis.
+    """
+    keys = [key for key in KEYS if (table.condition == key).any()]
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.7))
+    rng = np.random.default_rng(0)  # dots are moved up and down at random so that they don't cover each other
+    for row, key in enumerate(keys):
+        values = table.loc[table.condition == key, column].to_numpy()
+        axes.scatter(values, row + rng.uniform(-0.26, 0.26, len(values)), s=11, alpha=0.65, color=by_key(key).colour)
+        axes.plot([np.median(values)] * 2, [row - 0.36, row + 0.36], color="black", linewidth=2)
+    axes.set(yticks=range(len(keys)), yticklabels=_titles(keys), ylim=(len(keys) - 0.5, -0.5), xlabel=label)
+    if log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    axes.tick_params(axis="y", left=False)
+    axes.grid(axis="x")
+    return figure
+
+
+@book_figure
+def channel_values(before: np.ndarray, after: np.ndarray) -> Figure:
+    """Draw how often each value occurs in the three channels, before and after ImageNet preprocessing.
+
+    Introduced in chapter 2. ``before`` is (…, 3) RGB, 0 to 255; ``after`` is (…, 3) BGR, mean-subtracted.
+    """
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.0), sharey=True)
+    by_name = {"red": ("#D55E00", "-"), "green": ("#009E73", "--"), "blue": ("#0072B2", ":")}
+    orders = (list(by_name), list(by_name)[::-1])
+    names = ("as read: red, green, blue", "as the network gets it: blue, green, red")
+    for place, values, order, title in zip(axes, (before, after), orders, names, strict=True):
+        bins = np.linspace(-130, 256, 65)
+        for channel, name in enumerate(order):
+            shares, edges = np.histogram(values[..., channel], bins)
+            colour, line = by_name[name]
+            middle = (edges[1:] + edges[:-1]) / 2
+            place.plot(middle, shares / shares.sum(), color=colour, linestyle=line, label=name)
+        place.axvline(0, color=PALE, linewidth=1)
+        place.set_title(title)
+        place.set_xlabel("value of a pixel in one channel")
+        place.legend()
+    axes[0].set_ylabel("share of pixels")
+    return figure
+
+
+def for_the_eye(prepared: np.ndarray) -> np.ndarray:
+    """Stretch any numbers, float (H, W, 3) or (H, W), to 0..1 so that they can be shown as a picture."""
+    low, high = prepared.min(), prepared.max()
+    return (prepared - low) / max(high - low, 1e-6)
+
+
+@book_figure
+def journey(rows: Mapping[str, Sequence[tuple[str, np.ndarray]]]) -> Figure:
+    """Show one photo on its way into the network: a row for each step, each with up to four titled pictures.
+
+    Introduced in chapter 2. ``rows`` maps a step's name to (title, picture) pairs; pictures are (H, W, 3) RGB, uint8 or
+    float 0..1, or signed floats (H, W), which are drawn from blue (negative) over white (0) to red.
+    """
+    columns = max(len(pictures) for pictures in rows.values())
+    figure, axes = plt.subplots(len(rows), columns, figsize=(WIDTH, 2.08 * len(rows)), squeeze=False)
+    for place in axes.flat:
+        place.axis("off")
+    for line, (step, pictures) in zip(axes, rows.items(), strict=True):
+        for place, (title, picture) in zip(line, pictures, strict=False):
+            place.axis("on")
+            show_photo(place, picture, title)
+            if picture.ndim == 2:
+                place.images[0].set(cmap="RdBu_r", clim=(-152, 152))
+        line[0].set_ylabel(step, fontsize=10)
+    return figure
+
+
 # --- chapter 3, Training --------------------------------------------------------------------------------------------
 
 
@@ -313,7 +442,7 @@ def intervals(
 ) -> Figure:
     """Draw accuracies as dots with their intervals, one row each, with the counts written on the right.
 
-    Introduced in chapter 4. ``table`` is what ``evaluate.accuracy_table`` returns. ``chance`` is drawn as a dashed line.
+    Introduced in chapter 4. ``table`` is what ``evaluate.accuracy_table`` returns; ``chance`` becomes a dashed line.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.42 * len(table)))
     places = np.arange(len(table))
@@ -685,7 +814,7 @@ def maps_side_by_side(photo: np.ndarray, maps: Mapping[str, np.ndarray], mask: n
 
 @book_figure
 def covering(drops: pd.DataFrame) -> Figure:
-    """Draw how much the answer's probability fell when parts of the photos were covered: a dot a photo, a line the mean.
+    """Draw how much an answer's probability fell when parts of a photo were covered. Dots are photos, lines means.
 
     Introduced in chapter 5. ``drops`` has a column for each way to choose the part, a row for each photo.
     """
