@@ -9,6 +9,7 @@ import io
 import json
 import os
 import socket
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,8 @@ LAST_STAGE = "conv4_block6_out"
 """The layer whose output enters ResNet50's last stage: (14, 14, 1024)."""
 SHAPES = {LAST_STAGE: (7, 7, 1024), "pool": (FEATURES,)}
 """Shape of one photo's row at the two layers where :func:`extractor` reads and :func:`part_after` begins."""
+RESIDUAL_SCALE = 0.2
+"""How loud the residual branches of an untrained network are beside the shortcuts they are added to."""
 CALIBRATION_PHOTOS = 64
 """Training photos from which an untrained network takes its batch-norm statistics."""
 DOWNLOAD_TIMEOUT = 30
@@ -220,7 +223,9 @@ def _from_file(path: Path) -> Weights:
         )
     backbone = keras.applications.ResNet50(include_top=False, weights=None)
     try:
-        backbone.load_weights(path)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Keras only warns when it leaves layers as they were
+            backbone.load_weights(path)
     except Exception as error:  # every reader fails in its own way
         reason = str(error).strip().split("\n")[0][:120]
         raise InputError(
@@ -240,7 +245,7 @@ def _untrained(settings: Settings, data: DataSet, why: str) -> Weights:
         raise InputError(f"{data.root} has no training photos: train_set/ must hold some")
     rng = np.random.default_rng(settings.seed)
     chosen = train.iloc[rng.permutation(len(train))[:CALIBRATION_PHOTOS]]
-    recipe = json.dumps([1, settings.seed, SIZE, keras.__version__, tf.__version__, list(chosen.sha256)])
+    recipe = json.dumps([2, settings.seed, SIZE, keras.__version__, tf.__version__, list(chosen.sha256)])
     key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
     kept = settings.cache / "weights" / f"untrained-{key}.npz"
     if kept.exists():
@@ -263,12 +268,15 @@ def draw_weights(photos: np.ndarray, seed: int) -> list[np.ndarray]:
 
     ``photos`` is float32 (n, 224, 224, 3), RGB, 0 to 255. A fresh network's statistics are mean 0 and variance 1, which
     is not what its layers see; in this state activations grow from layer to layer and nearly all photos look alike to
-    the head. One pass in training mode, with no memory of the old values, measures the real ones.
+    the head. One pass in training mode, with no memory of the old values, measures the real ones. Residual branches
+    begin small, as in Goyal et al. (2017): sixteen random branches at full strength would drown what the photo says.
     """
     set_seed(seed)
     backbone = keras.applications.ResNet50(include_top=False, weights=None)
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0
+            if layer.name.endswith("_3_bn"):  # the last of each branch
+                layer.gamma.assign(tf.fill(layer.gamma.shape, RESIDUAL_SCALE))
     tf.function(backbone)(tf.constant(preprocess(photos)), training=True)
     return backbone.get_weights()

@@ -41,6 +41,22 @@ def sample(sample_settings):
 
 
 @pytest.fixture(scope="session")
+def weights(sample_settings, sample):
+    """Return the untrained weights that the quick sample gets."""
+    from skinlib import model
+
+    return model.get_weights(sample_settings, sample)
+
+
+@pytest.fixture(scope="session")
+def run(sample_settings, sample):
+    """Return the run of the plain recipe on the quick sample. It is shared: don't write into its folder."""
+    from skinlib import train
+
+    return train.train(sample, sample_settings)
+
+
+@pytest.fixture(scope="session")
 def clinical_folder():
     """Return the folder of the clinical photos, or skip the test."""
     named = os.environ.get("SKINLIB_CLINICAL")

@@ -1,0 +1,264 @@
+"""Training: the shortcut equals the long way, step for step; runs repeat, resume and are whole or absent."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skinlib import evaluate, model, photos, settings, splits, train
+from skinlib.conditions import KEYS
+from skinlib.model import keras
+from skinlib.settings import InputError
+
+
+@pytest.fixture(scope="module")
+def few(sample):
+    """Return 20 training photos, prepared, and their labels."""
+    rows = sample.photos[sample.photos.split == "train"].iloc[::3][:20]
+    return rows, np.stack([sample.read(p) is not None and model.prepare(sample.read(p)) for p in rows.path])
+
+
+def labels_of(rows):
+    return rows.condition.map(KEYS.index).to_numpy()
+
+
+@pytest.mark.parametrize("layer", ["pool", model.LAST_STAGE])
+def test_training_a_part_on_features_equals_training_the_frozen_whole(layer, few, sample, weights):
+    rows, prepared = few
+    labels, one_hot = labels_of(rows), np.eye(8, dtype="float32")[labels_of(rows)]
+    rate = train.LEARNING_RATE if layer == "pool" else train.FINE_TUNING_RATE
+    epochs, batch_size = 2, 8
+
+    whole = model.build(weights, seed=5)
+    part = train.compile_recipe(model.part_after(whole, layer), rate)
+    thawed = {each.name for each in part.layers if each.trainable}
+    for each in whole.layers:
+        each.trainable = each.name in thawed
+    train.compile_recipe(whole, rate)
+
+    losses, sizes = [], []
+    for epoch in range(epochs):
+        order = np.random.default_rng([5, epoch]).permutation(len(labels))
+        for start in range(0, len(order), batch_size):
+            batch = order[start : start + batch_size]
+            losses.append(whole.train_on_batch(prepared[batch], one_hot[batch])[0])
+            sizes.append(len(batch))
+
+    by_step = []
+
+    class Steps(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs):
+            by_step.append(logs["loss"])
+
+    inputs = train.features(sample, weights, layer, rows.path)
+    fit = part.fit
+    part.fit = lambda *a, **k: fit(*a, **k, callbacks=[Steps()])
+    trained, history = train.fit(part, [inputs], labels, (inputs[:0], labels[:0]), epochs, batch_size, seed=5)
+    # fit() reports the mean over the epoch so far, train_on_batch() each batch's own loss.
+    steps = len(losses) // epochs
+    for first in (0, steps):
+        own, size = np.array(losses[first : first + steps]), np.array(sizes[first : first + steps])
+        np.testing.assert_allclose(by_step[first : first + steps], np.cumsum(own * size) / np.cumsum(size), rtol=5e-4)
+    assert len(history) == epochs and history[1]["loss"] < history[0]["loss"]
+
+    model.copy_weights(trained, whole_again := model.build(weights, seed=5))
+    np.testing.assert_allclose(whole_again.predict(prepared, verbose=0), whole.predict(prepared, verbose=0), atol=1e-3)
+    for name in ("hidden", "probabilities"):
+        np.testing.assert_allclose(whole_again.get_layer(name).kernel, whole.get_layer(name).kernel, atol=2e-4)
+
+
+def test_features_are_computed_once_per_content(sample, weights, monkeypatch):
+    by_content = sample.photos.groupby("sha256").path.apply(list)
+    twins = next(paths for paths in by_content if len(paths) > 1)
+    rows = train.features(sample, weights)
+    assert rows.shape == (len(sample.photos), 2048) and rows.dtype == np.float32
+    first, second = (sample.photos.path.to_list().index(path) for path in twins[:2])
+    np.testing.assert_array_equal(rows[first], rows[second])
+
+    def never(*arguments):
+        raise AssertionError("the network was asked again")
+
+    monkeypatch.setattr(model, "extractor", never)
+    np.testing.assert_array_equal(train.features(sample, weights), rows)
+    few = train.features(sample, weights, "pool", sample.photos.path[[7, 3]])
+    np.testing.assert_array_equal(few, rows[[7, 3]])
+
+
+def test_features_of_other_weights_and_versions_are_kept_apart(sample, weights):
+    path = sample.photos.path[:1]
+    plain = train.features(sample, weights, "pool", path)
+    altered = train.features(sample, weights, "pool", path, version=1)
+    assert not np.array_equal(plain, altered)
+    np.testing.assert_array_equal(train.features(sample, weights, "pool", path, version=1), altered)
+    changed = model.Weights("file", [array * 1.01 for array in weights.arrays], "")
+    assert not np.array_equal(train.features(sample, changed, "pool", path), plain)
+
+
+def test_interrupted_features_go_on(sample, weights, monkeypatch):
+    fresh = model.Weights("file", [array * 0.99 for array in weights.arrays], "")
+    paths = sample.photos.path[:40]
+    whole_extractor, batches = model.extractor, []
+
+    def stops_in_the_second_batch(network):
+        extract = whole_extractor(network)
+
+        def counted(squares):
+            batches.append(len(squares))
+            if len(batches) == 2:
+                raise KeyboardInterrupt
+            return extract(squares)
+
+        return counted
+
+    monkeypatch.setattr(model, "extractor", stops_in_the_second_batch)
+    with pytest.raises(KeyboardInterrupt):
+        train.features(sample, fresh, "pool", paths)
+    assert train.features(sample, fresh, "pool", paths).shape == (40, 2048)
+    distinct = sample.photos.sha256[:40].nunique()
+    assert batches == [train.BATCH_SIZE, distinct - train.BATCH_SIZE, distinct - train.BATCH_SIZE]
+
+
+def test_augmentation_keeps_shape_and_repeats(sample):
+    photo = sample.read(sample.photos.path[0])
+    once, again = (train.augment(photo, np.random.default_rng(4)) for _ in range(2))
+    assert once.shape == photo.shape and once.dtype == np.uint8
+    np.testing.assert_array_equal(once, again)
+    assert not np.array_equal(once, photo)
+    # Hue is a sign of disease: the mean colour may get lighter or darker, never redder or bluer.
+    share = lambda image: image.mean((0, 1)) / image.mean()  # noqa: E731
+    np.testing.assert_allclose(share(once), share(photo), atol=0.05)
+
+
+# --- a run ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_complete_and_consistent(run, sample):
+    table = run.predictions
+    assert list(table.columns) == ["path", "photo_id", "split", "condition", "predicted", *KEYS]
+    assert list(table.path) == list(sample.photos.path)
+    assert (table[list(KEYS)].idxmax(axis=1) == table.predicted).all()
+    np.testing.assert_allclose(table[list(KEYS)].sum(axis=1), 1, atol=1e-5)
+    assert run.metrics == evaluate.metrics(table)
+    assert list(run.history.epoch) == list(range(1, 13)) and set(run.history.stage) == {"head"}
+    assert [label["key"] for label in run.labels] == list(KEYS)
+    provenance = run.provenance
+    assert provenance["data"] == {"name": "sample", "fingerprint": sample.fingerprint}
+    assert provenance["weights"]["name"] == "untrained" and len(provenance["weights"]["sha256"]) == 64
+    assert provenance["photos"]["left_out"] == len(sample.left_out) > 0
+    assert set(settings.versions()) == set(provenance["versions"])
+
+
+def test_validation_is_a_fifth_of_each_condition(run):
+    learning = run.predictions[run.predictions.split != "test"]
+    shares = (learning.split == "validation").groupby(learning.condition).mean()
+    assert shares.between(0.1, 0.3).all() and len(shares) == 8
+
+
+def test_history_agrees_with_the_predictions(run):
+    """Validation loss in Keras after the last epoch is the log loss of the table: two ways to one number."""
+    validation = run.metrics["validation"]
+    assert run.history.val_loss.iloc[-1] == pytest.approx(validation["log_loss"], rel=1e-3)
+    assert run.history.val_accuracy.iloc[-1] == pytest.approx(validation["accuracy"], abs=1e-4)
+
+
+def test_the_saved_model_is_the_whole_one(run, sample):
+    paths = sample.photos.path[::17]
+    answers = run.predict([sample.read(path) for path in paths])
+    np.testing.assert_allclose(answers, run.predictions[list(KEYS)].to_numpy()[::17], atol=1e-4)
+    raw = sample.read(paths.iloc[0])
+    np.testing.assert_allclose(run.model.predict(raw[None], verbose=0)[0], answers[0], atol=1e-4)
+    assert run.predict([]).shape == (0, 8)
+
+
+def test_the_same_run_twice_gives_the_same_numbers(run, sample_settings, own_cache):
+    again_settings = settings.load(data=str(sample_settings.cache), speed="quick", cache=own_cache)
+    again_settings = settings.load(data="sample", speed="quick", cache=own_cache)
+    again = train.train(photos.open_data(again_settings), again_settings)
+    pd.testing.assert_frame_equal(again.predictions, run.predictions, check_exact=True)
+    pd.testing.assert_frame_equal(again.history, run.history, check_exact=True)
+    assert again.metrics == run.metrics
+
+
+def test_training_beats_chance_on_what_it_has_seen(run):
+    accuracy = run.metrics["train"]["accuracy"]
+    assert accuracy > 0.3, f"accuracy on its own training photos is {accuracy:.2f}; chance is 0.125"
+
+
+def test_a_kept_run_is_returned_and_another_is_refused(run, sample, sample_settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "fit", None)  # any training would fail
+    assert train.train(sample, sample_settings).path == run.path
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    for folder in (tmp_path / "mine", run.path):
+        with pytest.raises(InputError, match="exists and is not this run"):
+            train.train(sample, sample_settings, folder, train.Recipe(epochs=3))
+    assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+@pytest.mark.parametrize("fine_tuning_epochs, stop_after", [(0, 2), (2, 4)])
+def test_an_interrupted_training_ends_with_the_same_numbers(
+    fine_tuning_epochs, stop_after, sample, sample_settings, tmp_path, monkeypatch
+):
+    recipe = train.Recipe(epochs=3, fine_tuning_epochs=fine_tuning_epochs)
+    straight = train.train(sample, sample_settings, tmp_path / "straight", recipe)
+
+    save, saved = train.Progress.save, []
+
+    def interrupted(self, *arguments):
+        save(self, *arguments)
+        saved.append(arguments[0])
+        if len(saved) == stop_after:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(train.Progress, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train.train(sample, sample_settings, tmp_path / "stopped", recipe)
+    assert not (tmp_path / "stopped").exists()
+    resumed = train.train(sample, sample_settings, tmp_path / "stopped", recipe)
+    assert len(saved) == 3 + fine_tuning_epochs  # no epoch was trained twice
+    pd.testing.assert_frame_equal(resumed.predictions, straight.predictions, check_exact=True)
+    pd.testing.assert_frame_equal(resumed.history, straight.history, check_exact=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["stopped", "straight"]
+
+
+def test_fine_tuning_and_augmentation_change_the_run(run, sample, sample_settings, tmp_path):
+    recipe = train.Recipe(epochs=2, fine_tuning_epochs=2, augmented_copies=1)
+    tuned = train.train(sample, sample_settings, tmp_path / "tuned", recipe)
+    assert list(tuned.history.stage) == ["head"] * 2 + ["fine-tuning"] * 2
+    before = run.model.get_layer("conv5_block3_3_conv").kernel
+    assert not np.array_equal(tuned.model.get_layer("conv5_block3_3_conv").kernel, before)
+    frozen = "conv4_block6_3_conv"
+    np.testing.assert_array_equal(tuned.model.get_layer(frozen).kernel, run.model.get_layer(frozen).kernel)
+    statistics = "conv5_block3_3_bn"
+    np.testing.assert_array_equal(
+        tuned.model.get_layer(statistics).moving_mean, run.model.get_layer(statistics).moving_mean
+    )
+    answers = tuned.predict([sample.read(path) for path in sample.photos.path[:3]])
+    np.testing.assert_allclose(answers, tuned.predictions[list(KEYS)].to_numpy()[:3], atol=1e-4)
+
+
+@pytest.mark.parametrize("wrong", [{"epochs": 0}, {"batch_size": 0}, {"fine_tuning_epochs": -1}])
+def test_recipes_that_cannot_be(wrong):
+    with pytest.raises(InputError, match=next(iter(wrong)).replace("_", " ")):
+        train.Recipe(**wrong)
+
+
+def test_a_folder_that_is_no_run(tmp_path, run):
+    with pytest.raises(InputError, match="not a finished run"):
+        train.Run(tmp_path)
+    for file in run.path.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes() if file.suffix != ".keras" else b"half a mod")
+    (tmp_path / "metrics.json").write_text('{"train": ')
+    broken = train.Run(tmp_path)
+    with pytest.raises(InputError, match=r"metrics\.json is damaged"):
+        _ = broken.metrics
+    with pytest.raises(InputError, match=r"model\.keras"):
+        _ = broken.model
+
+
+def test_official_split_is_seeded_and_complete(sample):
+    first, again, other = (splits.official(sample.photos, seed) for seed in (0, 0, 1))
+    assert (first == again).all() and (first != other).any()
+    assert ((first == "test") == (sample.photos.split == "test")).all()
+    assert json.dumps(sorted(set(first))) == '["test", "train", "validation"]'
