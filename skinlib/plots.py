@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 
 from skinlib.conditions import KEYS, by_key
 
@@ -286,7 +286,7 @@ def photo_grid(
     """Show photos, (H, W, 3) RGB or (H, W), uint8 or float 0..1, in a grid, each with its own proportions.
 
     Introduced in chapter 2. ``titles`` stand above the photos, ``rows`` name the rows on the left; None in ``photos``
-    leaves a place empty. ``inch`` is the height of a row. Pixels stay sharp squares, so that magnified ones can be seen.
+    leaves a place empty. ``inch`` is the height of a row. Pixels of small pictures stay sharp squares.
     """
     down = -(-len(photos) // columns)
     inch = inch or WIDTH / columns + 0.25 * bool(titles)
@@ -298,6 +298,7 @@ def photo_grid(
             place.axis("off")
             continue
         show_photo(place, photo, titles[i] if titles else "")
+        place.spines[:].set(visible=True, color=PALE, linewidth=0.6)  # white photos need an edge
         if photo.ndim == 2:
             place.images[0].set(cmap="gray", clim=(0, 255))
         if max(photo.shape[:2]) <= 64:
@@ -346,7 +347,9 @@ def values_by_condition(table: pd.DataFrame, column: str, label: str, log: bool 
     axes.set(yticks=range(len(keys)), yticklabels=_titles(keys), ylim=(len(keys) - 0.5, -0.5), xlabel=label)
     if log:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
     axes.tick_params(axis="y", left=False)
     axes.grid(axis="x")
     return figure
