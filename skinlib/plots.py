@@ -465,6 +465,28 @@ def intervals(
 
 
 @book_figure
+def score_bars(table: pd.DataFrame, colours: Sequence[str]) -> Figure:
+    """Draw accuracies as bars from 0, with their intervals as lines, and write accuracy and counts beside them.
+
+    Introduced in chapter 4. ``table`` is what ``evaluate.accuracy_table`` returns.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.62 * len(table)))
+    for place, colour, row in zip(range(len(table)), colours, table.itertuples(), strict=True):
+        axes.barh(place, row.accuracy, 0.62, color=colour)
+        axes.plot([row.low, row.high], [place, place], color="black", linewidth=1.6)
+        axes.plot([row.low, row.high], [place, place], "|", color="black", markersize=9, mew=1.6)
+        share = "no photos" if np.isnan(row.accuracy) else f"{row.accuracy:.0%}, {row.correct} of {row.photos}"
+        axes.text(row.high + 0.015, place, share, va="center")
+    axes.set(yticks=range(len(table)), yticklabels=table.index, xlabel="accuracy", ylim=(len(table) - 0.5, -0.5))
+    axes.set_xlim(0, max(1, 1.28 * table.high.max()))
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.spines.bottom.set_bounds(0, 1)
+    axes.tick_params(left=False)
+    return figure
+
+
+@book_figure
 def confusion(counts: pd.DataFrame) -> Figure:
     """Draw a confusion matrix twice: as counts, and as shares of each row. The diagonal is framed.
 
@@ -526,7 +548,7 @@ def coverage(shares: np.ndarray, covered: Mapping[str, np.ndarray], promise: flo
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
     axes.axhline(promise, color="black", linewidth=1, linestyle=(0, (4, 3)))
-    axes.text(0.5, promise + 0.012, "promised", ha="center", va="bottom", fontsize=9)
+    axes.text(0.5, promise + 0.035, "promised", ha="center", va="bottom", fontsize=9)
     for (name, values), colour, dash in zip(covered.items(), (ORANGE, BLUE), ("--", "-"), strict=False):
         axes.plot(shares, values, dash, color=colour, label=name)
     axes.set(xlabel="the true accuracy", ylabel="intervals that held it", xlim=(0, 1), ylim=(0, 1.08))
@@ -636,6 +658,11 @@ def _overlay(axes: Axes, photo: np.ndarray, heat: np.ndarray, mask: np.ndarray |
     axes.spines[:].set_visible(False)
 
 
+def _square_mask(mask: np.ndarray | None, side: int) -> np.ndarray | None:
+    """Cut and resize a mask, bool (H, W), as :func:`square` does with its photo."""
+    return None if mask is None else square(np.uint8(255) * mask, side) > 127
+
+
 @book_figure
 def wrong_answer(
     photo: np.ndarray, heat: np.ndarray, probabilities: pd.Series, truth: str, mask: np.ndarray | None = None
@@ -645,7 +672,8 @@ def wrong_answer(
     Introduced in chapter 5. ``photo`` is uint8 (H, W, 3), ``heat`` float (H, W), ``mask`` bool (H, W) or None;
     ``probabilities`` has keys as index, ``truth`` is the key of the true condition.
     """
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(WIDTH, 2.9), width_ratios=[1, 1, 0.95])
+    shape = np.clip(photo.shape[1] / photo.shape[0], 0.6, 1.3)
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(WIDTH, 2.9), width_ratios=[shape, shape, 1.1])
     answer = probabilities.idxmax()
     show_photo(left, photo, f"label: {_short(truth)}")
     _overlay(middle, photo, heat, mask)
@@ -663,7 +691,7 @@ def wrong_answer(
 
 
 @book_figure
-def photo_sheet(photos: Sequence[np.ndarray], words: Sequence[str], colours: Sequence[str], columns: int = 6) -> Figure:
+def photo_sheet(photos: Sequence[np.ndarray], words: Sequence[str], colours: Sequence[str], columns: int = 5) -> Figure:
     """Show photos in rows, each with two or three short lines of words below and a frame of a colour.
 
     Introduced in chapter 5. ``photos`` are (H, W, 3) RGB uint8. Without photos the figure says so.
@@ -771,7 +799,7 @@ def heat_maps(cases: Sequence[dict], columns: int = 3) -> Figure:
                 show_photo(axes, square(case["photo"], 220), frame=case["colour"])
             else:
                 mask = case["mask"]
-                small = None if mask is None else square(mask.astype(np.uint8), 220) > 0
+                small = _square_mask(mask, 220)
                 _overlay(axes, square(case["photo"], 220), np.clip(square(case["heat"], 220), 0, 1), small)
         figure.text((column + 0.02) / columns, 1 - (row + 0.95) * height, case["words"], fontsize=9, va="bottom")
     return figure
@@ -795,7 +823,7 @@ def heat_against_area(table: pd.DataFrame, region: str) -> Figure:
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     panels[0].set_ylabel(f"{region}: share of the heat")
-    panels[0].text(0.97, 0.9, "chance", rotation=45, ha="right", va="center", fontsize=9, color=GREY)
+    panels[1].text(0.62, 0.55, "chance", rotation=45, rotation_mode="anchor", fontsize=9, color=GREY, va="top")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
     return figure
 
@@ -807,7 +835,7 @@ def maps_side_by_side(photo: np.ndarray, maps: Mapping[str, np.ndarray], mask: n
     Introduced in chapter 5. ``maps`` maps names to float (H, W); ``mask`` is bool (H, W) or None.
     """
     figure, panels = plt.subplots(1, len(maps) + 1, figsize=(WIDTH, 0.55 + WIDTH / (len(maps) + 1)))
-    small = None if mask is None else square(mask.astype(np.uint8), 260) > 0
+    small = _square_mask(mask, 260)
     show_photo(panels[0], square(photo, 260), "the photo")
     for axes, (name, heat) in zip(panels[1:], maps.items(), strict=True):
         _overlay(axes, square(photo, 260), np.clip(square(heat, 260), 0, 1), small)
