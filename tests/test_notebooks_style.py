@@ -325,6 +325,12 @@ def glued_figures_ignored(notebook: NotebookNode) -> list[str]:
     ]
 
 
+def glued_once(notebook: NotebookNode) -> list[str]:
+    """No key is glued twice: the page could show either value, and the build fails with a warning."""
+    keys = [output.get("metadata", {}).get("scrapbook", {}).get("name") for _, _, output in outputs(notebook)]
+    return [f"the key {key!r} is glued twice" for key in sorted({key for key in keys if key and keys.count(key) > 1})]
+
+
 def kernel(notebook: NotebookNode) -> list[str]:
     """The kernel is called python3, so that it is whichever environment the reader runs."""
     name = notebook.metadata.get("kernelspec", {}).get("name")
@@ -348,6 +354,7 @@ RULES = (
     no_paths,
     tidy_code,
     glued_figures_ignored,
+    glued_once,
     kernel,
 )
 
@@ -465,6 +472,11 @@ def glued_image(notebook):
     notebook.cells[8].outputs[0].data["application/papermill.record/image/png"] = "iVBORw0KGgo="
 
 
+def glued_twice(notebook):
+    for cell in notebook.cells[8:10]:
+        cell.outputs[0].metadata["scrapbook"] = {"name": "share", "mime_prefix": "application/papermill.record/"}
+
+
 STDERR = nbformat.v4.new_output("stream", name="stderr", text="W0000 oneDNN")
 BAR = nbformat.v4.new_output("stream", name="stdout", text=" 43%|####      | 12/28")
 FAILED = nbformat.v4.new_output("error", ename="ValueError", evalue="", traceback=[])
@@ -520,6 +532,7 @@ FAILED = nbformat.v4.new_output("error", ename="ValueError", evalue="", tracebac
         (tidy_code, put(8, source="x\n" * 41), "41 lines"),
         (tidy_code, put(8, metadata={"execution": {"iopub.status.busy": "2026"}}), "timings"),
         (glued_figures_ignored, glued_image, "glues a figure"),
+        (glued_once, glued_twice, "'share' is glued twice"),
         (kernel, lambda notebook: notebook.metadata.kernelspec.update(name="my-env"), "my-env"),
     ],
 )
