@@ -71,6 +71,8 @@ class Scene:
 
     rng: np.random.Generator
     tone: int
+    darkness: float
+    """From 0 for Monk tone 1 to 1 for tone 10."""
     scale: float
     """Pixels per unit length."""
     x: np.ndarray
@@ -98,7 +100,7 @@ def _scene(rng: np.random.Generator, tone: int, size: tuple[int, int], angle: fl
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     blank = [np.zeros(size, np.float32) for _ in range(4)]
     return Scene(
-        rng, tone, scale, columns * cos + rows * sin, rows * cos - columns * sin,
+        rng, tone, (tone - 1) / 9, scale, columns * cos + rows * sin, rows * cos - columns * sin,
         np.array([[cos, -sin], [sin, cos]]), np.zeros((*size, 3), np.float32), *blank,
     )  # fmt: skip
 
@@ -143,8 +145,8 @@ def _redden(scene: Scene, amount: np.ndarray) -> None:
     Blood takes away green and blue light. On light skin that leaves red. Melanin in front of it takes away the
     red as well, so on dark skin the same blood shows as a darker, violet-brown patch of low contrast.
     """
-    darkness = (scene.tone - 1) / 9
-    absorbed = (1 - darkness) * np.array([0.05, 0.52, 0.46]) + darkness * np.array([0.30, 0.40, 0.16])
+    light, dark = np.array([0.05, 0.52, 0.46]), np.array([0.30, 0.40, 0.16])
+    absorbed = light + (dark - light) * scene.darkness
     scene.colour *= np.exp(-np.clip(amount, 0, 2)[..., None] * absorbed.astype(np.float32))
 
 
@@ -153,7 +155,7 @@ def _skin(scene: Scene, rough: np.ndarray | float = 1.0) -> None:
     rng = scene.rng
     base = _rgb(MONK[scene.tone - 1])
     scene.colour += (base - scene.colour) * scene.body[..., None]
-    _redden(scene, scene.body * (rng.uniform(0.1, 0.4) + 0.08 * _noise(scene, 0.25) + 0.06 * _noise(scene, 0.03)))
+    _redden(scene, scene.body * (rng.uniform(0.0, 0.6) + 0.08 * _noise(scene, 0.25) + 0.06 * _noise(scene, 0.03)))
     pigment = 0.03 * _noise(scene, 0.1) + 0.025 * _noise(scene, 0.02) + 0.02 * _noise(scene, 0.008)
     scene.colour *= 1 + (scene.body * pigment)[..., None]
     for _ in range(rng.poisson(1.5)):
@@ -166,7 +168,7 @@ def _skin(scene: Scene, rough: np.ndarray | float = 1.0) -> None:
     grain = rng.uniform(0.01, 0.02)
     lines = -np.exp(-((_noise(scene, grain, rng.uniform(1, 2.5)) / 0.4) ** 2))
     pores = np.minimum(_noise(scene, grain / 2), 0)
-    scene.height += scene.body * rough * rng.uniform(0.03, 0.06) * grain * (lines + pores)
+    scene.height += scene.body * rough * rng.uniform(0.02, 0.05) * grain * (lines + pores)
     scene.shine += scene.body * rng.uniform(0.1, 0.35)
 
 
@@ -229,7 +231,7 @@ def _toes(scene: Scene) -> np.ndarray:
 
 def _anywhere(scene: Scene) -> None:
     """Choose a body part, the same way for most conditions, so that it does not give the condition away."""
-    site = scene.rng.choice([_closeup, _limb, _flank, _toes], p=[0.55, 0.22, 0.2, 0.03])
+    site = scene.rng.choice([_closeup, _limb, _flank, _toes], p=[0.68, 0.15, 0.15, 0.02])
     site(scene)
     if site is not _toes:
         _skin(scene)
@@ -238,8 +240,9 @@ def _anywhere(scene: Scene) -> None:
 def _scales(scene: Scene, where: np.ndarray, size: float = 0.012) -> None:
     """Strew dry flakes over ``where`` (H, W) in 0..1. They look white on light skin and ashen on dark skin."""
     flakes = _ramp(_noise(scene, size, 1.6) + 0.5 * _noise(scene, size / 2), 0.3, 1.6) * where
-    _paint(scene, 0.65 * scene.colour + 0.35 * _rgb("#e9e2d8"), 0.9 * flakes)
-    scene.height += 0.15 * size * flakes
+    white = 0.6 - 0.4 * scene.darkness
+    _paint(scene, (1 - white) * scene.colour + white * _rgb("#f1ebe0"), 0.9 * flakes)
+    scene.height += 0.2 * size * flakes
 
 
 def _blob(scene: Scene, x: float, y: float, radius: float, rough: float) -> np.ndarray:
@@ -258,7 +261,7 @@ def _blister(scene: Scene, x: float, y: float, radius: float, halo: float, cloud
     _redden(spot, halo * _ramp(distance, 2.8, 0.9) * spot.body)
     inside = _ramp(distance, 1.1, 0.7) * spot.body
     fluid = (1 - cloudy) * (0.82 * spot.colour + 0.16) + cloudy * (0.35 * spot.colour + 0.65 * _rgb("#e6d5a6"))
-    _paint(spot, fluid, 0.85 * inside)
+    _paint(spot, fluid, (0.95 - 0.4 * scene.darkness) * inside)
     spot.height += 0.6 * radius * np.clip(1 - distance**2, 0, 1) ** 0.75 * spot.body
     spot.shine += 0.7 * inside
     np.maximum(spot.lesion, _ramp(distance, 1.7, 1.2) * spot.body, out=spot.lesion)
@@ -271,6 +274,7 @@ def _crust(scene: Scene, x: float, y: float, radius: float, colour: np.ndarray) 
     crust = _ramp(field, 1.25, 0.65) * spot.body
     shade = 1 + 0.15 * _noise(spot, max(radius / 2, 0.02)) + 0.1 * _noise(spot, 0.009)
     thick = 0.78 + 0.14 * _noise(spot, 0.025)
+    colour = colour * (1 - 0.35 * scene.darkness)
     _paint(spot, colour * np.clip(shade, 0.4, 1.5)[..., None] ** np.float32([0.8, 1.1, 1.3]), thick * crust)
     spot.height += crust * (0.04 * radius + 0.0009 * _noise(spot, 0.016) + 0.0003 * _noise(spot, 0.007))
     spot.shine += 0.1 * crust
@@ -280,7 +284,7 @@ def _crust(scene: Scene, x: float, y: float, radius: float, colour: np.ndarray) 
 def _hair(scene: Scene) -> None:
     """Draw a few or many hairs in about one direction, slightly bent."""
     rng = scene.rng
-    if rng.random() < 0.6:
+    if rng.random() < 0.7:
         return
     layer, n, way = np.zeros(scene.x.shape, np.uint8), int(rng.exponential(30)), rng.uniform(0, 6.3)
     thickness = 2 if scene.scale > 330 else 1
@@ -297,7 +301,7 @@ def _background(scene: Scene) -> None:
     """Fill what is not body with a cloth, a wall or the dark, out of focus."""
     rng = scene.rng
     value = rng.choice([0.1, 0.35, 0.6, 0.85])
-    hsv = np.float32([[[rng.uniform(0, 360), rng.triangular(0, 0.05, 0.55), value]]])
+    hsv = np.float32([[[rng.uniform(0, 360), rng.triangular(0, 0.2, 0.7), value]]])
     light = 1 + 0.06 * _noise(scene, 0.5) + rng.uniform(0, 0.04) * _noise(scene, 0.012, 3)
     scene.colour[:] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * light[..., None]
 
@@ -322,18 +326,18 @@ def _photograph(scene: Scene) -> np.ndarray:
         off = (right + 0.35 * light[0]) ** 2 + (down + 0.35 * light[1]) ** 2
         photo += (gloss * np.clip(scene.shine, 0, 1) * np.exp(-off / width))[..., None]
 
-    # Cameras expose a dark subject for longer.
-    exposure = rng.normal(0.96, 0.07) * (1 + 0.3 * ((scene.tone - 1) / 9) ** 2)
+    # A camera's automatic exposure pulls the mean some way towards middle grey.
+    exposure = rng.normal(1, 0.12) * (0.5 / float(photo.mean())) ** 0.4
     aside = (scene.x * light[0] + scene.y * light[1]) * rng.uniform(0, 0.5)
     uneven = 1 - aside - rng.uniform(0, 0.35) * (scene.x**2 + scene.y**2)
-    photo *= uneven[..., None] * (rng.normal(1, 0.035, 3) * exposure).astype(np.float32)
+    photo *= uneven[..., None] * (rng.normal(1, 0.06, 3) * exposure).astype(np.float32)
 
     focus = np.hypot(scene.x - rng.uniform(-0.2, 0.2), scene.y - rng.uniform(-0.2, 0.2))
     soft = cv2.GaussianBlur(photo, (0, 0), scene.scale * rng.uniform(0.004, 0.012))
     photo += (soft - photo) * (rng.uniform(0.2, 1) * _ramp(focus, 0.25, 0.85))[..., None]
     photo = cv2.GaussianBlur(photo, (0, 0), rng.uniform(0.4, 0.9))
     noise = rng.standard_normal((*size, 3), np.float32)
-    photo += noise * rng.uniform(0.005, 0.018) * np.sqrt(np.clip(photo, 0.05, 1))
+    photo += noise * rng.uniform(0.004, 0.011) * np.sqrt(np.clip(photo, 0.05, 1))
     return np.uint8(np.clip(photo * 255 + 0.5, 0, 255))
 
 
@@ -348,14 +352,14 @@ def _cellulitis(scene: Scene) -> None:
     rng = scene.rng
     _anywhere(scene)
     x, y = rng.uniform(-0.2, 0.2, 2)
-    distance = _blob(scene, x, y, rng.uniform(0.42, 0.62), 0.35)
+    distance = _blob(scene, x, y, rng.uniform(0.5, 0.75), 0.35)
     field = distance + 0.14 * _noise(scene, 0.22) + 0.04 * _noise(scene, 0.05)
     red = _ramp(field, 1.4, 0.3) * scene.body
-    _redden(scene, red * (rng.uniform(0.9, 1.5) + 0.12 * _noise(scene, 0.1) + 0.06 * _noise(scene, 0.02)))
+    _redden(scene, red * (rng.uniform(1.1, 1.7) + 0.12 * _noise(scene, 0.1) + 0.06 * _noise(scene, 0.02)))
     smooth = cv2.GaussianBlur(scene.height, (0, 0), 0.012 * scene.scale)
     scene.height += (smooth - scene.height) * 0.85 * red  # tight skin loses its lines
     scene.height += rng.uniform(0.03, 0.08) * _ramp(distance, 1.4, 0.2) * scene.body
-    scene.height -= rng.uniform(0, 0.002) * red * np.maximum(_noise(scene, 0.025), 0)
+    scene.height -= rng.uniform(0, 0.0015) * red * np.maximum(_noise(scene, 0.03), 0)
     scene.shine += rng.uniform(0.1, 0.4) * red
     if rng.random() < 0.12:
         pen = np.exp(-(((distance - 1.2) / 0.025) ** 2)) * _ramp(_noise(scene, 0.12), -1.2, -0.9) * scene.body
@@ -396,7 +400,7 @@ def _athlete_foot(scene: Scene) -> None:
         _redden(scene, rng.uniform(0.5, 1.1) * _ramp(field, 2.2, 0.7) * scene.body)
         _scales(scene, _ramp(field, 1.9, 1.0) * scene.body, 0.016)
         soaked = _ramp(field, 1.1, 0.55) * scene.body
-        white = 0.4 * scene.colour + 0.6 * _rgb("#efe6d8")
+        white = scene.colour + (_rgb("#efe6d8") - scene.colour) * (0.7 - 0.4 * scene.darkness)
         _paint(scene, white, soaked * (0.75 + 0.15 * _noise(scene, 0.03)))
         scene.height += 0.0015 * soaked * _noise(scene, 0.016)
         scene.shine += 0.3 * soaked
@@ -453,13 +457,13 @@ def _ringworm(scene: Scene) -> None:
         x, y = rng.normal(0, 0.06 if ring == 0 else 0.4, 2)
         size = rng.uniform(0.28, 0.44) if ring == 0 else rng.uniform(0.1, 0.2)
         distance = _blob(scene, x, y, size, 0.2) + 0.04 * _noise(scene, 0.1) + 0.012 * _noise(scene, 0.025)
-        width = rng.uniform(0.13, 0.25)
+        width = rng.uniform(0.18, 0.3)
         border = np.exp(-(((distance - 1 + width) / width) ** 2)) * _ramp(distance, 1.15, 0.9) * scene.body
         inside = _ramp(distance, 1.0, 0.8) * scene.body
         blood = rng.uniform(0.8, 1.4) * border + rng.uniform(0.15, 0.45) * inside
         _redden(scene, blood * (1 + 0.15 * _noise(scene, 0.03)))
         scene.height += rng.uniform(0.006, 0.014) * border * (1 + 0.25 * _noise(scene, 0.03))
-        _scales(scene, np.clip(rng.uniform(0.6, 1.0) * border + rng.uniform(0.1, 0.4) * inside, 0, 1), 0.012)
+        _scales(scene, np.clip(rng.uniform(0.7, 1.0) * border + rng.uniform(0.2, 0.5) * inside, 0, 1), 0.014)
         np.maximum(scene.lesion, _ramp(distance, 1.08, 1.0) * scene.body, out=scene.lesion)
 
 
@@ -476,11 +480,11 @@ def _larva_migrans(scene: Scene) -> None:
     line = np.full(scene.x.shape, 255, np.uint8)
     cv2.polylines(line, [np.int32(pixels * 16)], False, 0, 1, cv2.LINE_8, 4)
     distance = cv2.distanceTransform(line, cv2.DIST_L2, 5) / scene.scale
-    width = rng.uniform(0.018, 0.03) * (1 + 0.2 * _noise(scene, 0.05))
+    width = rng.uniform(0.02, 0.032) * (1 + 0.2 * _noise(scene, 0.05))
     track = np.exp(-((distance / width) ** 2)) * scene.body
     glow = np.exp(-distance / 0.04) * scene.body
-    _redden(scene, rng.uniform(0.7, 1.2) * track + rng.uniform(0.2, 0.6) * glow * (1 + 0.3 * _noise(scene, 0.03)))
-    scene.height += rng.uniform(0.4, 0.9) * 0.014 * track
+    _redden(scene, rng.uniform(1.0, 1.6) * track + rng.uniform(0.2, 0.6) * glow * (1 + 0.3 * _noise(scene, 0.03)))
+    scene.height += rng.uniform(0.6, 1.0) * 0.018 * track
     scene.shine += 0.3 * track
     _scales(scene, rng.uniform(0, 0.6) * track, 0.012)
     for x, y in path[rng.integers(0, n, rng.integers(0, 4))]:
@@ -492,7 +496,7 @@ def _chickenpox(scene: Scene) -> None:
     """Spots of every age side by side: flat red ones, bumps, clear blisters on red, cloudy ones, dark crusts."""
     rng = scene.rng
     _anywhere(scene)
-    size = rng.uniform(0.02, 0.036)
+    size = rng.uniform(0.024, 0.042)
     for _ in range(int(rng.integers(40, 110))):
         x, y = rng.uniform(-0.75, 0.75, 2)
         radius, age = size * rng.uniform(0.6, 1.4), rng.uniform()
@@ -552,7 +556,10 @@ def draw(condition_key: str, rng: np.random.Generator, tone: int) -> tuple[np.nd
     if condition_key == ONE_SIZE:
         size, angle = (ONE_SIZE_PIXELS, ONE_SIZE_PIXELS), rng.normal(0, 0.4)
     else:
-        long, ratio = int(rng.triangular(200, 300, 560)), rng.choice([1, 4 / 3, 3 / 2, 16 / 9], p=[0.2, 0.4, 0.3, 0.1])
+        long, ratio = (
+            int(rng.triangular(200, 300, 560)),
+            rng.choice([1, 4 / 3, 3 / 2, 16 / 9], p=[0.25, 0.45, 0.25, 0.05]),
+        )
         size = (int(long / ratio), long) if rng.random() < 0.65 else (long, int(long / ratio))
         angle = rng.normal(0, 0.3) if drawing is _athlete_foot else rng.uniform(0, 6.3)
     scene = _scene(rng, tone, size, angle)
