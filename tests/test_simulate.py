@@ -1,0 +1,357 @@
+"""The simulated sample: repeatable, shaped like the clinical set, and truthful about its faults."""
+
+import hashlib
+import json
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from skinlib import settings, simulate
+from skinlib.conditions import CONDITIONS, KEYS, SPLITS, by_key
+
+PER_CLASS = 10
+
+
+def digest(folder):
+    """Return one hash of all names and bytes under a folder."""
+    total = hashlib.sha256()
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        total.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def photo(path):
+    """Read a photo as int (H, W, 3) RGB."""
+    return cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+
+
+def mask(path):
+    """Read a mask as bool (H, W)."""
+    values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert set(np.unique(values)) <= {0, 255}
+    return values == 255
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("simulate") / "sample"
+    return folder, simulate.write_sample(folder, PER_CLASS, seed=3)
+
+
+@pytest.fixture(scope="module")
+def truth(sample):
+    return sample[1]
+
+
+@pytest.fixture(scope="module")
+def drawings():
+    """Two photos of every condition on the lightest and the darkest tone: {(key, tone): [(photo, mask), …]}."""
+    return {
+        (key, tone): [simulate.draw(key, np.random.default_rng([i, tone]), tone) for i in range(2)]
+        for key in KEYS
+        for tone in (simulate.TONES[0], simulate.TONES[-1])
+    }
+
+
+def test_same_seed_same_bytes_here_and_in_another_process(sample, tmp_path):
+    folder, _ = sample
+    simulate.write_sample(tmp_path / "again", PER_CLASS, seed=3)
+    code = "import sys; from pathlib import Path; from skinlib import simulate; "
+    code += f"simulate.write_sample(Path(sys.argv[1]), {PER_CLASS}, 3)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "other")], check=True)
+    assert digest(folder) == digest(tmp_path / "again") == digest(tmp_path / "other")
+
+
+def test_another_seed_gives_other_photos(sample, tmp_path):
+    folder, truth = sample
+    other = simulate.write_sample(tmp_path / "other", PER_CLASS, seed=4)
+    hashes = [
+        {hashlib.sha256((root / path).read_bytes()).hexdigest() for path in table.path[table.damage == ""]}
+        for root, table in ((folder, truth), (tmp_path / "other", other))
+    ]
+    assert hashes[0].isdisjoint(hashes[1])
+
+
+def test_folders_have_the_clinical_shape(sample):
+    folder, truth = sample
+    for condition in CONDITIONS:
+        counts = {split: len(list((folder / SPLITS[split] / condition.folder).iterdir())) for split in SPLITS}
+        assert counts == {"train": 8, "test": 2}
+    files = {p.relative_to(folder).as_posix() for split in SPLITS.values() for p in (folder / split).rglob("*.*")}
+    assert files == set(truth.path)
+    assert {p.name for p in folder.iterdir()} == {"train_set", "test_set", "masks", "truth.csv"}
+
+
+def test_truth_csv_is_the_returned_table(sample):
+    folder, truth = sample
+    pd.testing.assert_frame_equal(simulate.read_truth(folder), truth)
+    assert truth.path.is_unique
+    for row in truth.itertuples():
+        assert row.path.startswith(f"{SPLITS[row.split]}/{by_key(row.label).folder}/{row.label}-")
+        assert row.mislabelled == (row.condition != row.label)
+        assert row.tone in simulate.TONES
+
+
+def test_copies_share_all_that_is_true_of_their_original(truth):
+    by_path = truth.set_index("path")
+    copies = truth[truth.of != ""]
+    assert set(copies.kind) == set(simulate.COPY_KINDS)
+    assert (truth.kind[truth.of == ""] == "original").all()
+    assert truth.source[truth.kind == "original"].is_unique
+    originals = by_path.loc[copies.of]
+    assert (originals.kind == "original").all() and (originals.damage == "").all()
+    for column in ("source", "condition", "tone", "watermark"):
+        assert (originals[column].to_numpy() == copies[column].to_numpy()).all()
+    assert ((originals.split == "train").to_numpy() & (copies.split == "test").to_numpy()).any()
+
+
+def test_copies_show_what_the_truth_says(sample):
+    folder, truth = sample
+    masks = truth.set_index("path")["mask"]
+    for row in truth[truth.of != ""].itertuples():
+        original, here = folder / row.of, folder / row.path
+        shape = mask(folder / masks[row.of]).astype(np.uint8)
+        arguments = json.loads(row.transform)
+        if row.kind == "exact":
+            assert here.read_bytes() == original.read_bytes() and arguments == {}
+            wanted, shape = photo(original), shape
+        else:
+            change = getattr(simulate, row.kind)
+            wanted = change(photo(original).astype(np.uint8), **arguments).astype(int)
+            shape = change(shape, **arguments)
+        assert photo(here).shape == wanted.shape
+        assert np.abs(photo(here) - wanted).mean() < 6  # the error of saving as JPEG once more
+        assert (mask(folder / row.mask) == shape.astype(bool)).all()
+
+
+def test_the_eight_dihedral_transforms_are_all_different():
+    picture = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    results = {
+        simulate.dihedral(picture, flip, turns).tobytes() + bytes(simulate.dihedral(picture, flip, turns).shape)
+        for flip in (False, True)
+        for turns in range(4)
+    }
+    assert len(results) == 8
+
+
+def test_transforms_of_a_plan_never_leave_a_photo_as_it_is():
+    rng = np.random.default_rng(0)
+    drawn = {tuple(simulate._transform("dihedral", rng).values()) for _ in range(200)}
+    assert drawn == {(flip, turns) for flip in (False, True) for turns in range(4)} - {(False, 0)}
+
+
+def test_damaged_files_are_damaged_as_said(sample):
+    folder, truth = sample
+    damaged = truth[truth.damage != ""]
+    assert set(damaged.damage) == set(simulate.DAMAGES)
+    assert (damaged["mask"] == "").all()
+    for row in damaged.itertuples():
+        data = (folder / row.path).read_bytes()
+        if row.damage == "empty":
+            assert data == b""
+        elif row.damage == "text":
+            assert data.decode().startswith("<html>")
+        else:
+            assert data[:2] == b"\xff\xd8" and data[-2:] != b"\xff\xd9" and len(data) > 500
+
+
+def test_formats_and_names(sample):
+    folder, truth = sample
+    starts = {"JPEG": b"\xff\xd8\xff", "PNG": b"\x89PNG"}
+    for row in truth[truth.format != ""].itertuples():
+        assert (folder / row.path).read_bytes().startswith(starts[row.format])
+    suffix = truth.path.str.rpartition(".")[2]
+    lies = truth[(truth.format != "") & ((suffix == "png") != (truth.format == "PNG"))]
+    assert len(lies[lies.kind != "exact"]) == simulate.LYING_NAMES
+
+
+def test_masks_fit_their_photos(sample):
+    folder, truth = sample
+    for row in truth[truth.damage == ""].itertuples():
+        inside, pixels = mask(folder / row.mask), photo(folder / row.path)
+        assert inside.shape == pixels.shape[:2]
+        if row.kind == "original":
+            assert 0.005 < inside.mean() < 0.95
+            apart = np.abs(pixels[inside].mean(axis=0) - pixels[~inside].mean(axis=0)).max()
+            assert apart > 2, row.path
+
+
+def test_one_condition_has_one_size(truth, sample):
+    folder, _ = sample
+    whole = truth[truth.damage == ""]
+    sizes = {
+        key: {photo(folder / path).shape for path in group}
+        for key, group in whole.path.groupby(whole.condition)
+    }  # fmt: skip
+    assert sizes[simulate.ONE_SIZE] == {(simulate.ONE_SIZE_PIXELS, simulate.ONE_SIZE_PIXELS, 3)}
+    assert all(len(shapes) > 1 for key, shapes in sizes.items() if key != simulate.ONE_SIZE)
+    assert not truth.mislabelled[truth.label == simulate.ONE_SIZE].any()
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2**32 - 1])
+def test_rates_of_faults_at_full_size(seed):
+    plan = pd.DataFrame(simulate._plan(50, seed))
+    originals = plan[plan.kind == "original"]
+    assert 0.42 < len(originals) / len(plan) < 0.55
+    splits = plan.set_index("path").split
+    leaked = (plan.split == "test") & (plan.of.map(splits) == "train")
+    assert 0.55 < leaked.sum() / (plan.split == "test").sum() < 0.8
+    marked = originals.watermark.groupby(originals.condition).mean()
+    assert marked[simulate.WATERMARKED] > 0.65
+    assert marked.drop(simulate.WATERMARKED).mean() < 0.12
+    assert 0.02 < plan.mislabelled.mean() < 0.05
+    assert 0.005 < (plan.damage != "").mean() < 0.02
+    assert (plan.split[plan.damage != ""] == "train").mean() >= 0.7
+    assert plan.groupby("condition").tone.nunique().min() == len(simulate.TONES)
+
+
+@pytest.mark.parametrize("per_class", [5, 6, 7, 12])
+@pytest.mark.parametrize("seed", range(5))
+def test_every_size_can_be_planned(per_class, seed):
+    plan = pd.DataFrame(simulate._plan(per_class, seed))
+    assert (plan.groupby("label").size() == per_class).all()
+    assert set(plan.damage) == {"", *simulate.DAMAGES}
+    assert plan.mislabelled.any() and not plan.mislabelled.all()
+    assert set(plan.of) - {""} <= set(plan.path[plan.kind == "original"])
+
+
+def test_the_watermark_lightens_a_small_part_of_the_photo():
+    grey = np.full((240, 320, 3), 90, np.uint8)
+    marked = simulate._watermark(grey, np.random.default_rng(0))
+    changed = (marked != grey).any(axis=2)
+    assert 0.002 < changed.mean() < 0.1
+    assert (marked >= grey).all() and marked.max() < 255
+
+
+def test_redness_shows_less_red_on_dark_skin():
+    """Blood on dark skin takes away red too: the patch gets darker and more violet, with less contrast."""
+    gain, contrast = {}, {}
+    for tone in simulate.TONES:
+        scene = simulate._scene(np.random.default_rng(0), tone, (8, 8), 0.0)
+        scene.colour += simulate._rgb(simulate.MONK[tone - 1])
+        before = cv2.cvtColor(scene.colour, cv2.COLOR_RGB2LAB)[0, 0]
+        simulate._redden(scene, np.ones((8, 8), np.float32))
+        after = cv2.cvtColor(scene.colour, cv2.COLOR_RGB2LAB)[0, 0]
+        gain[tone], contrast[tone] = after[1] - before[1], np.linalg.norm(after - before)
+    assert list(gain.values()) == sorted(gain.values(), reverse=True)
+    assert list(contrast.values()) == sorted(contrast.values(), reverse=True)
+    assert all(value > 0 for value in gain.values())
+
+
+def test_redness_in_finished_photos(drawings):
+    def redder(tone):
+        photos = [pair for key in ("cellulitis", "shingles") for pair in drawings[key, tone]]
+        excess = [(p[..., 0].astype(int) - p[..., 1], m > 0) for p, m in photos]
+        return np.mean([red[inside].mean() - red[~inside].mean() for red, inside in excess])
+
+    assert redder(simulate.TONES[0]) > 3 * max(redder(simulate.TONES[-1]), 1)
+
+
+def test_skin_has_the_colour_of_its_tone():
+    """Averaged over light and exposure, healthy skin keeps the order of the scale and stays near its colours."""
+    found = []
+    for tone in simulate.TONES:
+        colours = []
+        for seed in range(6):
+            scene = simulate._scene(np.random.default_rng(seed), tone, (96, 96), 0.0)
+            simulate._closeup(scene)
+            simulate._skin(scene)
+            colours.append(scene.colour.mean(axis=(0, 1)))
+        found.append(np.mean(colours, axis=0))
+        assert np.abs(found[-1] - simulate._rgb(simulate.MONK[tone - 1])).max() < 0.16
+    assert (np.diff(np.mean(found, axis=1)) < 0).all()
+
+
+def test_finished_photos_of_dark_skin_are_darker(drawings):
+    light, dark = simulate.TONES[0], simulate.TONES[-1]
+    brightness = {
+        tone: np.mean([p.mean() for key in KEYS for p, _ in drawings[key, tone]]) for tone in (light, dark)
+    }  # fmt: skip
+    assert brightness[dark] < 0.75 * brightness[light]
+
+
+def test_draw_returns_a_photo_and_a_mask(drawings):
+    for pairs in drawings.values():
+        for picture, lesion in pairs:
+            assert picture.dtype == lesion.dtype == np.uint8
+            assert picture.shape == (*lesion.shape, 3)
+            assert set(np.unique(lesion)) <= {0, 255}
+            assert picture.std() > 5
+    with pytest.raises(KeyError):
+        simulate.draw("measles", np.random.default_rng(0), 5)
+
+
+def test_interrupted_drawing_leaves_nothing_behind(tmp_path, monkeypatch):
+    whole, calls = simulate._make_original, []
+
+    def failing(row, rng):
+        calls.append(row)
+        if len(calls) > 5:
+            raise KeyboardInterrupt
+        return whole(row, rng)
+
+    monkeypatch.setattr(simulate, "_make_original", failing)
+    with pytest.raises(KeyboardInterrupt):
+        simulate.write_sample(tmp_path / "sample", 5)
+    assert len(calls) > 5
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unusable_calls_say_what_to_do(tmp_path):
+    with pytest.raises(settings.InputError, match="ask for 5 or more"):
+        simulate.write_sample(tmp_path / "sample", 4)
+    (tmp_path / "mine.txt").write_text("keep me")
+    with pytest.raises(settings.InputError, match="delete it or name another"):
+        simulate.write_sample(tmp_path, 5)
+    with pytest.raises(settings.InputError, match="delete it or name another"):
+        simulate.write_sample(tmp_path / "mine.txt", 5)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_an_empty_folder_may_be_filled(tmp_path):
+    (tmp_path / "sample").mkdir()
+    simulate.write_sample(tmp_path / "sample", 5)
+    assert (tmp_path / "sample" / "truth.csv").is_file()
+
+
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    monkeypatch.setitem(settings.SPEEDS, "quick", 5)
+    return settings.load(cache=tmp_path / "cache", speed="quick", seed=1)
+
+
+def test_sample_folder_is_drawn_once(small, monkeypatch):
+    folder = simulate.sample_folder(small)
+    assert len(simulate.read_truth(folder)) == 5 * len(KEYS)
+    monkeypatch.setattr(simulate, "write_sample", lambda *_: pytest.fail("drawn again"))
+    assert simulate.sample_folder(small) == folder
+    assert [p.name for p in small.cache.iterdir()] == [folder.name]
+
+
+def test_sample_folder_when_another_process_was_faster(small, monkeypatch):
+    """The other one finishes while we draw: we take its folder, and drop ours."""
+    fill = simulate._fill
+
+    def slower(folder, rows, seed):
+        table = fill(folder, rows, seed)
+        monkeypatch.setattr(simulate, "_fill", fill)
+        simulate.sample_folder(small)
+        return table
+
+    monkeypatch.setattr(simulate, "_fill", slower)
+    folder = simulate.sample_folder(small)
+    assert (folder / "truth.csv").is_file()
+    assert [p.name for p in small.cache.iterdir()] == [folder.name]
+
+
+def test_sample_folder_passes_on_real_failures(small, monkeypatch):
+    def full(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(simulate, "_fill", full)
+    with pytest.raises(OSError, match="no space left"):
+        simulate.sample_folder(small)
