@@ -161,22 +161,32 @@ def fit(
     """
     history, resumed = progress.load(stage) if progress else ([], None)
     network = resumed or network
-    one_hot = np.eye(network.output_shape[-1], dtype=np.float32)
     with tqdm(total=epochs, initial=len(history), desc=stage, unit="epoch", disable=None) as bar:
         for epoch in range(len(history), epochs):
             order = np.random.default_rng([seed, epoch]).permutation(len(labels))
-            inputs = versions[epoch % len(versions)][order]
-            trained = network.fit(inputs, one_hot[labels[order]], batch_size, shuffle=False, verbose=0).history
-            row = {"stage": stage, "epoch": epoch + 1, "loss": trained["loss"][0], "accuracy": trained["accuracy"][0]}
+            inputs = versions[epoch % len(versions)]
+            learned = _mean_over_batches(network.train_on_batch, inputs, labels, order, batch_size)
+            row = {"stage": stage, "epoch": epoch + 1, **learned}
             if len(validation[1]):
-                judged = network.evaluate(validation[0], one_hot[validation[1]], verbose=0, return_dict=True)
-                row |= {"val_loss": judged["loss"], "val_accuracy": judged["accuracy"]}
+                held_out = np.arange(len(validation[1]))
+                judged = _mean_over_batches(network.test_on_batch, *validation, held_out, batch_size)
+                row |= {f"val_{name}": value for name, value in judged.items()}
             history.append(row)
             if progress:
                 progress.save(stage, history, network)
             bar.set_postfix(loss=f"{row['loss']:.3f}")
             bar.update()
     return network, history
+
+
+def _mean_over_batches(step, inputs, labels, order, batch_size) -> dict[str, float]:
+    """Call ``step`` on one batch after another; return the mean loss and accuracy over all photos."""
+    one_hot = np.eye(len(conditions.KEYS), dtype=np.float32)
+    total = np.zeros(2)
+    for start in range(0, len(order), batch_size):
+        batch = order[start : start + batch_size]
+        total += len(batch) * np.array(step(inputs[batch], one_hot[labels[batch]]))
+    return dict(zip(("loss", "accuracy"), (total / len(order)).tolist(), strict=True))
 
 
 def compile_recipe(network: keras.Model, learning_rate: float = LEARNING_RATE) -> keras.Model:
@@ -226,7 +236,8 @@ def train(data: DataSet, choices: Settings, out: Path | None = None, recipe: Rec
         _write_json(draft / "labels.json", [asdict(condition) for condition in conditions.CONDITIONS])
         pd.DataFrame(history).to_csv(draft / "history.csv", index=False, float_format="%.6g")
         predictions.to_csv(draft / "predictions.csv", index=False, float_format="%.8g")
-        _write_json(draft / "metrics.json", evaluate.metrics(predictions))
+        # From the table as it is kept, so that whoever evaluates it again finds the same digits.
+        _write_json(draft / "metrics.json", evaluate.metrics(pd.read_csv(draft / "predictions.csv")))
         _write_json(draft / "provenance.json", provenance)
     shutil.rmtree(progress.folder)
     return Run(out)

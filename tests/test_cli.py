@@ -1,0 +1,129 @@
+"""The command line, as people use it: a process, its two streams and its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from skinlib import evaluate, train
+from skinlib.__main__ import main
+from skinlib.conditions import KEYS
+
+
+def skinlib(*arguments, **environment):
+    """Run a command in a process of its own; return its exit code, standard output and standard error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "skinlib", *map(str, arguments)],
+        capture_output=True, text=True, env=os.environ | environment, timeout=300,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def images(sample, tmp_path_factory):
+    """Make good and bad files, in an order that mixes them."""
+    folder = tmp_path_factory.mktemp("images")
+    good = sample.read(sample.photos.path[0])[..., ::-1]
+    whole = cv2.imencode(".jpg", good)[1].tobytes()
+    content = {
+        "good.jpg": whole,
+        "truncated.jpg": whole[: len(whole) // 2],
+        "grey.png": cv2.imencode(".png", good[..., 0])[1].tobytes(),
+        "empty.png": b"",
+        "text.jpg": b"not a photo",
+        "name is a lie.txt": cv2.imencode(".webp", good)[1].tobytes(),
+    }
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
+    return [folder / name for name in (*content, "absent.jpg")]
+
+
+def test_predict_answers_every_file_in_order(run, images):
+    code, out, err = skinlib("predict", run.path, *images, "--json")
+    answers = json.loads(out)
+    assert code == 2
+    assert [answer["path"] for answer in answers] == [str(path) for path in images]
+    good = [0, 2, 5]
+    for i, answer in enumerate(answers):
+        if i in good:
+            assert set(answer) == {"path", "condition", "probabilities"}
+            assert list(answer["probabilities"]) == list(KEYS)
+            assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-4)
+            assert answer["condition"] == max(answer["probabilities"], key=answer["probabilities"].get)
+        else:
+            assert set(answer) == {"path", "error"} and "\n" not in answer["error"]
+    lines = err.strip().splitlines()
+    assert len(lines) == len(images) - len(good) and "Traceback" not in err
+    assert all(line.startswith("skinlib: ") for line in lines)
+
+
+def test_predict_agrees_with_the_run(run, sample, capsys):
+    rows = run.predictions.iloc[[0, 30]]
+    assert main(["predict", str(run.path), *(str(sample.path(path)) for path in rows.path), "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    for answer, (_, row) in zip(answers, rows.iterrows(), strict=True):
+        assert answer["condition"] == row.predicted
+        np.testing.assert_allclose(list(answer["probabilities"].values()), row[list(KEYS)].astype(float), atol=1e-4)
+
+
+def test_predict_for_people(run, sample, capsys):
+    assert main(["predict", str(run.path), str(sample.path(sample.photos.path[0]))]) == 0
+    assert "not a diagnosis" in capsys.readouterr().out
+
+
+def test_evaluate_writes_the_metrics(run, tmp_path, capsys):
+    assert main(["evaluate", str(run.path), "--json", str(tmp_path / "metrics.json")]) == 0
+    assert json.loads((tmp_path / "metrics.json").read_text()) == evaluate.metrics(run.predictions)
+    out = capsys.readouterr().out
+    assert f"{run.metrics['test']['correct']}/{run.metrics['test']['photos']}" in out
+
+
+def test_sample_then_train_in_a_pipe(tmp_path, sample_settings):
+    """From nothing to a run: no progress bar in a pipe, nothing of TensorFlow's on standard error."""
+    code, out, err = skinlib("sample", "--out", tmp_path / "photos", "--per-class", 5, "--seed", 3)
+    assert (code, err) == (0, "") and "truth.csv" in out
+    code, out, err = skinlib(
+        "train", tmp_path / "photos", "--out", tmp_path / "run", "--weights", "untrained", "--epochs", 1,
+        SKINLIB_CACHE=str(sample_settings.cache),
+    )  # fmt: skip
+    assert code == 0, err
+    assert "UNTRAINED" in out and all(line.startswith("left out") for line in err.splitlines())
+    assert train.Run(tmp_path / "run").provenance["settings"]["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["train", "/nowhere", "--out", "x"], "/nowhere"),
+        (["train", "sample", "--out", "x", "--epochs", "0"], "epochs"),
+        (["train", "sample", "--out", "x", "--seed", "-1"], "seed"),
+        (["train", "sample", "--out", "x", "--seed", "many"], "many"),
+        (["evaluate", "/nowhere"], "/nowhere"),
+        (["predict", "/nowhere", "a.jpg"], "/nowhere"),
+        (["sample", "--out", "x", "--per-class", "1"], "1"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(arguments, words, tmp_path, monkeypatch, own_cache, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and len(err.strip().splitlines()) == 1
+    assert err.startswith("skinlib: ") and words in err
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_wrong_call_is_code_2(capsys):
+    for arguments in ([], ["train"], ["fly"], ["train", "sample", "--out", "x", "--epochs", "many"]):
+        with pytest.raises(SystemExit) as stopped:
+            main(arguments)
+        assert stopped.value.code == 2
+    capsys.readouterr()
+
+
+def test_clinical_photos_that_are_not_there(tmp_path, own_cache, capsys):
+    assert main(["train", "clinical", "--out", str(tmp_path / "run")]) == 2
+    assert "python -m skinlib fetch" in capsys.readouterr().err
