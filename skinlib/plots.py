@@ -844,7 +844,7 @@ def confidence(right: np.ndarray, wrong: np.ndarray) -> Figure:
     axes.yaxis.set_major_locator(plt.MaxNLocator(6, integer=True))
     axes.yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0f}")
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.legend(loc="upper left")
+    figure.legend(loc="outside upper center", ncols=2)
     return figure
 
 
