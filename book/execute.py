@@ -16,6 +16,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
+from skinlib.files import written_whole
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 KERNEL = {
@@ -59,9 +61,8 @@ def execute(source: Path, target: Path) -> None:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = smaller(output.data["image/png"])
-    part = target.with_name(target.name + ".part")
-    nbformat.write(notebook, part)
-    os.replace(part, target)
+    with written_whole(target) as draft:
+        nbformat.write(notebook, draft)
 
 
 def main() -> int:

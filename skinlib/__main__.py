@@ -59,6 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     train = command("train", _train, "Train by the recipe and write a run.")
     train.add_argument("data", metavar="DATA")
     train.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to make")
+    train.add_argument(
+        "--split", choices=["official"], default="official", help="which photos judge (default: official)"
+    )
     train.add_argument("--weights", help="auto, imagenet, untrained, or a weights file (default: auto)")
     train.add_argument("--epochs", type=int, default=12)
     train.add_argument("--batch-size", type=int, default=32)
