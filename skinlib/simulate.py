@@ -231,10 +231,9 @@ def _toes(scene: Scene) -> np.ndarray:
 
 def _anywhere(scene: Scene) -> None:
     """Choose a body part, the same way for most conditions, so that it does not give the condition away."""
-    site = scene.rng.choice([_closeup, _limb, _flank, _toes], p=[0.68, 0.15, 0.15, 0.02])
+    site = scene.rng.choice([_closeup, _limb, _flank], p=[0.74, 0.13, 0.13])
     site(scene)
-    if site is not _toes:
-        _skin(scene)
+    _skin(scene)
 
 
 def _scales(scene: Scene, where: np.ndarray, size: float = 0.012) -> None:
@@ -276,7 +275,7 @@ def _crust(scene: Scene, x: float, y: float, radius: float, colour: np.ndarray) 
     thick = 0.78 + 0.14 * _noise(spot, 0.025)
     colour = colour * (1 - 0.35 * scene.darkness)
     _paint(spot, colour * np.clip(shade, 0.4, 1.5)[..., None] ** np.float32([0.8, 1.1, 1.3]), thick * crust)
-    spot.height += crust * (0.04 * radius + 0.0009 * _noise(spot, 0.016) + 0.0003 * _noise(spot, 0.007))
+    spot.height += crust * (0.04 * radius + 0.0014 * _noise(spot, 0.016) + 0.0004 * _noise(spot, 0.007))
     spot.shine += 0.1 * crust
     np.maximum(spot.lesion, crust, out=spot.lesion)
 
@@ -300,8 +299,8 @@ def _hair(scene: Scene) -> None:
 def _background(scene: Scene) -> None:
     """Fill what is not body with a cloth, a wall or the dark, out of focus."""
     rng = scene.rng
-    value = rng.choice([0.1, 0.35, 0.6, 0.85])
-    hsv = np.float32([[[rng.uniform(0, 360), rng.triangular(0, 0.2, 0.7), value]]])
+    value = rng.uniform(0.25, 0.75)
+    hsv = np.float32([[[rng.uniform(0, 360), rng.triangular(0, 0.1, 0.5), value]]])
     light = 1 + 0.06 * _noise(scene, 0.5) + rng.uniform(0, 0.04) * _noise(scene, 0.012, 3)
     scene.colour[:] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * light[..., None]
 
@@ -321,16 +320,18 @@ def _photograph(scene: Scene) -> np.ndarray:
     lit += (cv2.GaussianBlur(lit, (0, 0), 0.004 * scene.scale) - lit) * 0.5 * scene.body
     photo = scene.colour * lit[..., None] ** np.float32([0.85, 1.0, 1.08])
     shade = cv2.GaussianBlur(scene.body, (0, 0), 0.05 * scene.scale) * (1 - scene.body)
-    photo *= 1 - 0.8 * shade[..., None]
+    photo *= 1 - 0.5 * shade[..., None]
     for gloss, width in ((0.5, 0.02), (0.12, 0.3)):
         off = (right + 0.35 * light[0]) ** 2 + (down + 0.35 * light[1]) ** 2
         photo += (gloss * np.clip(scene.shine, 0, 1) * np.exp(-off / width))[..., None]
 
-    # A camera's automatic exposure pulls the mean some way towards middle grey.
-    exposure = rng.normal(1, 0.12) * (0.5 / float(photo.mean())) ** 0.4
-    aside = (scene.x * light[0] + scene.y * light[1]) * rng.uniform(0, 0.5)
-    uneven = 1 - aside - rng.uniform(0, 0.35) * (scene.x**2 + scene.y**2)
-    photo *= uneven[..., None] * (rng.normal(1, 0.06, 3) * exposure).astype(np.float32)
+    aside = (scene.x * light[0] + scene.y * light[1]) * rng.uniform(0, 0.4)
+    photo *= (1 - aside - rng.uniform(0, 0.3) * (scene.x**2 + scene.y**2))[..., None]
+    # A camera's automatic exposure and contrast pull the mean and the spread some way towards the middle.
+    mean, spread = photo.mean(axis=(0, 1)), float(photo.mean(axis=2).std())
+    photo = mean + (photo - mean) * np.float32((0.13 / max(spread, 0.03)) ** 0.5)
+    exposure = rng.normal(1, 0.12) * (0.5 / float(mean.mean())) ** 0.4
+    photo *= (rng.normal(1, 0.05, 3) * exposure).astype(np.float32)
 
     focus = np.hypot(scene.x - rng.uniform(-0.2, 0.2), scene.y - rng.uniform(-0.2, 0.2))
     soft = cv2.GaussianBlur(photo, (0, 0), scene.scale * rng.uniform(0.004, 0.012))
@@ -381,7 +382,7 @@ def _impetigo(scene: Scene) -> None:
         _redden(spot, rng.uniform(0.7, 1.3) * base * (1 + 0.15 * _noise(spot, 0.03)))
         spot.shine += 0.4 * base
         np.maximum(spot.lesion, base, out=spot.lesion)
-        for _ in range(rng.integers(6, 14)):
+        for _ in range(rng.integers(9, 18)):
             away, angle = size * np.sqrt(rng.uniform(0, 0.7)), rng.uniform(0, 6.3)
             honey = _rgb(str(rng.choice(colours))) * rng.uniform(0.8, 1.1)
             at = (x + away * np.cos(angle), y + away * np.sin(angle))
@@ -416,12 +417,12 @@ def _nail_fungus(scene: Scene) -> None:
     A finger or toe points up; the plate lies in its fold; the discoloured part starts at the edge and spreads.
     """
     rng = scene.rng
-    half, tip = rng.uniform(0.34, 0.5), rng.uniform(-0.45, -0.36)
+    half, tip = rng.uniform(0.42, 0.56), rng.uniform(-0.47, -0.4)
     across = np.hypot(scene.x, np.minimum(scene.y - tip - half, 0)) / half
     scene.body += _ramp(across, 1.0, 0.97)
     scene.height += 0.55 * half * np.sqrt(np.clip(1 - across**2, 0, 1))
     # (u, v) run from -1 to 1 over the plate, v = -1 at the free edge; `edge` is 1 on its outline.
-    wide, long, middle = half * rng.uniform(0.58, 0.75), rng.uniform(0.22, 0.32), tip + rng.uniform(0.3, 0.36)
+    wide, long, middle = half * rng.uniform(0.64, 0.78), rng.uniform(0.3, 0.38), tip + rng.uniform(0.38, 0.42)
     u, v = scene.x / wide, (scene.y - middle) / long
     edge = (np.abs(u) ** 3.5 + np.abs(v) ** 3.5) ** (1 / 3.5) + 0.008 * _noise(scene, 0.08)
     plate = _ramp(edge, 1.03, 0.95)
@@ -435,13 +436,13 @@ def _nail_fungus(scene: Scene) -> None:
     scene.shine += 0.5 * plate
 
     spread = v * rng.uniform(0.5, 1) + u * rng.uniform(-0.8, 0.8) + 0.2 * _noise(scene, 0.12)
-    reach = rng.uniform(-0.2, 0.8)
+    reach = rng.uniform(0.2, 1.0)
     sick = plate * _ramp(spread, reach + 0.25, reach - 0.25)
     colours = [_rgb(c) for c in rng.permutation(["#c7ab66", "#94723f", "#dccfa6", "#a3925a", "#6f5636"])[:2]]
     mixed = _ramp(_noise(scene, 0.12) + 0.3 * _noise(scene, 0.03), -1, 1)[..., None]
     _paint(scene, colours[0] * mixed + colours[1] * (1 - mixed), 0.85 * sick)
     ridges = np.sin(scene.x * rng.uniform(60, 110) + 0.6 * _noise(scene, 0.1))
-    scene.height += sick * (rng.uniform(0.0, 0.02) + 0.0012 * ridges + 0.002 * _noise(scene, 0.04))
+    scene.height += sick * (rng.uniform(0.0, 0.02) + 0.0014 * ridges + 0.002 * _noise(scene, 0.04))
     crumbs = sick * _ramp(-v + 0.3 * _noise(scene, 0.05), 0.5, 0.9)
     _paint(scene, _rgb("#d8c9a0"), 0.5 * crumbs * _ramp(_noise(scene, 0.03), 0, 0.8))
     scene.height += 0.004 * crumbs * _noise(scene, 0.03)
@@ -455,7 +456,7 @@ def _ringworm(scene: Scene) -> None:
     _anywhere(scene)
     for ring in range(rng.choice([1, 2, 3], p=[0.65, 0.25, 0.1])):
         x, y = rng.normal(0, 0.06 if ring == 0 else 0.4, 2)
-        size = rng.uniform(0.28, 0.44) if ring == 0 else rng.uniform(0.1, 0.2)
+        size = rng.uniform(0.34, 0.5) if ring == 0 else rng.uniform(0.12, 0.24)
         distance = _blob(scene, x, y, size, 0.2) + 0.04 * _noise(scene, 0.1) + 0.012 * _noise(scene, 0.025)
         width = rng.uniform(0.18, 0.3)
         border = np.exp(-(((distance - 1 + width) / width) ** 2)) * _ramp(distance, 1.15, 0.9) * scene.body
@@ -463,7 +464,7 @@ def _ringworm(scene: Scene) -> None:
         blood = rng.uniform(0.8, 1.4) * border + rng.uniform(0.15, 0.45) * inside
         _redden(scene, blood * (1 + 0.15 * _noise(scene, 0.03)))
         scene.height += rng.uniform(0.006, 0.014) * border * (1 + 0.25 * _noise(scene, 0.03))
-        _scales(scene, np.clip(rng.uniform(0.7, 1.0) * border + rng.uniform(0.2, 0.5) * inside, 0, 1), 0.014)
+        _scales(scene, np.clip(rng.uniform(0.7, 1.0) * border + rng.uniform(0.25, 0.6) * inside, 0, 1), 0.014)
         np.maximum(scene.lesion, _ramp(distance, 1.08, 1.0) * scene.body, out=scene.lesion)
 
 
@@ -521,14 +522,14 @@ def _shingles(scene: Scene) -> None:
     bend, tilt, start = rng.uniform(-0.5, 0.5), rng.uniform(-0.35, 0.35), rng.uniform(-0.6, -0.4)
     for x in np.arange(start, rng.uniform(0.3, 0.7), rng.uniform(0.14, 0.24)):
         y = bend * x * x + tilt * x + rng.normal(0, 0.035)
-        size = rng.uniform(0.12, 0.19)
+        size = rng.uniform(0.14, 0.21)
         patch = _near(scene, x, y, 2 * size)
         field = _blob(patch, x, y, size, 0.4) + 0.15 * _noise(patch, size / 3)
         red = _ramp(field, 1.6, 0.7) * patch.body
         _redden(patch, rng.uniform(0.7, 1.2) * red * (1 + 0.15 * _noise(patch, 0.03)))
         np.maximum(patch.lesion, red, out=patch.lesion)
         age = rng.uniform(0, 1)
-        for _ in range(rng.integers(14, 30)):
+        for _ in range(rng.integers(18, 34)):
             away, angle, radius = size * np.sqrt(rng.uniform(0, 0.9)), rng.uniform(0, 6.3), rng.uniform(0.017, 0.03)
             at = (x + away * np.cos(angle), y + away * np.sin(angle))
             if age > 0.8 and rng.random() < 0.5:
