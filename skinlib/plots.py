@@ -770,11 +770,6 @@ def _overlay(axes: Axes, photo: np.ndarray, heat: np.ndarray, mask: np.ndarray |
     axes.spines[:].set_visible(False)
 
 
-def _square_mask(mask: np.ndarray | None, side: int) -> np.ndarray | None:
-    """Cut and resize a mask, bool (H, W), as :func:`square` does with its photo."""
-    return None if mask is None else square(np.uint8(255) * mask, side) > 127
-
-
 @book_figure
 def wrong_answer(
     photo: np.ndarray, heat: np.ndarray, probabilities: pd.Series, truth: str, mask: np.ndarray | None = None
@@ -908,11 +903,9 @@ def heat_maps(cases: Sequence[dict], columns: int = 3) -> Figure:
             place = (left, 1 - (row + 0.83) * height, 0.47 / columns, 0.82 * height)
             axes = figure.add_axes(place)
             if side == 0:
-                show_photo(axes, square(case["photo"], 220), frame=case["colour"])
+                show_photo(axes, case["photo"], frame=case["colour"])  # whole: heat may lie at the very edge
             else:
-                mask = case["mask"]
-                small = _square_mask(mask, 220)
-                _overlay(axes, square(case["photo"], 220), np.clip(square(case["heat"], 220), 0, 1), small)
+                _overlay(axes, case["photo"], case["heat"], case["mask"])
         figure.text((column + 0.02) / columns, 1 - (row + 0.95) * height, case["words"], fontsize=9, va="bottom")
     return figure
 
@@ -946,11 +939,11 @@ def maps_side_by_side(photo: np.ndarray, maps: Mapping[str, np.ndarray], mask: n
 
     Introduced in chapter 5. ``maps`` maps names to float (H, W); ``mask`` is bool (H, W) or None.
     """
-    figure, panels = plt.subplots(1, len(maps) + 1, figsize=(WIDTH, 0.55 + WIDTH / (len(maps) + 1)))
-    small = _square_mask(mask, 260)
-    show_photo(panels[0], square(photo, 260), "the photo")
+    shape = np.clip(photo.shape[0] / photo.shape[1], 0.6, 1.4)
+    figure, panels = plt.subplots(1, len(maps) + 1, figsize=(WIDTH, 0.4 + shape * WIDTH / (len(maps) + 1)))
+    show_photo(panels[0], photo, "the photo")
     for axes, (name, heat) in zip(panels[1:], maps.items(), strict=True):
-        _overlay(axes, square(photo, 260), np.clip(square(heat, 260), 0, 1), small)
+        _overlay(axes, photo, heat, mask)
         axes.set_title(name, fontsize=9.5, loc="center")
     return figure
 
