@@ -879,7 +879,8 @@ def changes(table: pd.DataFrame, xlabel: str) -> Figure:
     axes.set_ylim(len(table) - 0.5, -0.5)
     widest = 1.15 * max(table[["low", "high"]].abs().to_numpy().max(), 0.01)
     axes.set_xlim(-widest, widest)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.2f}" if value else "0")
+    axes.xaxis.set_major_locator(plt.MaxNLocator(6, symmetric=True))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.3g}" if value else "0")
     axes.grid(axis="x")
     axes.tick_params(left=False)
     return figure
