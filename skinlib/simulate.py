@@ -331,11 +331,7 @@ def _photograph(scene: Scene) -> np.ndarray:
     mean, spread = photo.mean(axis=(0, 1)), float(photo.mean(axis=2).std())
     photo = mean + (photo - mean) * np.float32((0.13 / max(spread, 0.03)) ** 0.5)
     exposure = rng.normal(1, 0.12) * (0.5 / float(mean.mean())) ** 0.4
-    # Lamps are warm or cool and cameras more or less vivid, so colour alone says little about the condition.
-    grey = photo.mean(axis=2, keepdims=True)
-    photo = grey + (photo - grey) * np.float32(rng.uniform(0.5, 1.05))
-    tint = np.exp(rng.normal(0, 0.07) * np.array([1, 0.1, -1.3]) + rng.normal(0, 0.03, 3))
-    photo *= (tint / (tint @ (0.3, 0.6, 0.1)) * exposure).astype(np.float32)
+    photo *= (rng.normal(1, 0.05, 3) * exposure).astype(np.float32)
 
     focus = np.hypot(scene.x - rng.uniform(-0.2, 0.2), scene.y - rng.uniform(-0.2, 0.2))
     soft = cv2.GaussianBlur(photo, (0, 0), scene.scale * rng.uniform(0.004, 0.012))
