@@ -266,7 +266,7 @@ def _untrained(settings: Settings, data: DataSet, why: str) -> Weights:
 def draw_weights(photos: np.ndarray, seed: int) -> list[np.ndarray]:
     """Draw ResNet50's weights at random and set its batch-norm statistics from ``photos``.
 
-    ``photos`` is float32 (n, 224, 224, 3), RGB, 0 to 255. Random filters tell textures apart if three things are seen to:
+    ``photos`` is float32 (n, 224, 224, 3), RGB, 0 to 255. Random filters tell textures apart under three conditions:
 
     - The filters of the first layer sum to zero, so they answer to edges and not to how light a place is.
     - The 3 × 3 filters blur. ResNet50 drops three of four places at each stage; blurred before, none goes unseen.
