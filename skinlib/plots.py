@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator, PercentFormatter, ScalarFormatter
 
 from skinlib.conditions import KEYS, by_key
 
@@ -426,7 +426,7 @@ def _draw_tower(axes: Axes, parameters: Mapping[str, int], thawed: Sequence[str]
             arrow = {"arrowstyle": "-|>", "color": GREY, "linewidth": 0.9}
             axes.annotate("", (place + 0.14, 0.5), (place - 0.14, 0.5), arrowprops=arrow)
     kinds = [Patch(color=BLUE, label="frozen"), Patch(color=ORANGE, label="learns")]
-    axes.legend(handles=kinds, loc="lower center", ncols=2, bbox_to_anchor=(0.5, -0.55))
+    axes.legend(handles=kinds, loc="lower center", ncols=2, bbox_to_anchor=(0.5, -0.45))
     axes.set(xlim=(0, len(TOWER)), ylim=(-0.3, 1.15))
     axes.axis("off")
 
@@ -502,7 +502,7 @@ def learning_curves(history: pd.DataFrame, mark_best: bool = False) -> Figure:
     panels[0].set_ylim(bottom=0)
     panels[1].set_ylim(0, 1.02)
     panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    panels[1].legend(loc="lower right" if not mark_best else "center right")
+    panels[0].legend(loc="upper right")
     return figure
 
 
@@ -515,8 +515,10 @@ def head_starts(histories: Mapping[str, pd.DataFrame]) -> Figure:
     figure, axes = plt.subplots(figsize=(WIDTH, 3.0))
     for name, history in histories.items():
         axes.plot(np.arange(1, len(history) + 1), history.val_loss, label=name)
-    axes.set(xlabel="epoch", ylabel="validation loss", ylim=(0, None))
+    axes.set(xlabel="epoch", ylabel="validation loss, logarithmic", yscale="log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.yaxis.set_major_formatter(ScalarFormatter())
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(axis="y")
     axes.legend(loc="upper right", ncols=2)
     return figure

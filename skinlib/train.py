@@ -191,7 +191,9 @@ def _mean_over_batches(step, inputs, labels, order, batch_size) -> dict[str, flo
 
 def compile_recipe(network: keras.Model, learning_rate: float = LEARNING_RATE) -> keras.Model:
     """Compile a network as the recipe has it: Adam and categorical cross-entropy."""
-    network.compile(keras.optimizers.Adam(learning_rate), loss="categorical_crossentropy", metrics=["accuracy"])
+    # Without XLA: compiling for it takes longer than such short trainings would save.
+    adam, loss = keras.optimizers.Adam(learning_rate), "categorical_crossentropy"
+    network.compile(adam, loss, metrics=["accuracy"], jit_compile=False)
     return network
 
 
