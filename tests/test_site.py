@@ -21,7 +21,8 @@ from PIL import Image
 ROOT = Path(__file__).resolve().parent.parent
 SITE = ROOT / "_build" / "html"
 STAMP = ROOT / "_build" / "stamp.json"  # written when a build succeeded, deleted when one begins
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+# Debian's name first; Ubuntu's runners have Chrome, which is the same browser to these tests.
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), "/usr/bin/chromium")
 PAGES = [
     *sorted(page.relative_to(SITE).as_posix() for page in [*SITE.glob("book/*.html"), *SITE.glob("notebooks/*.html")]),
     "genindex.html",
