@@ -34,6 +34,8 @@ LEARNING_RATE = 1e-3
 """Adam's default, with which the recipe trains the head."""
 FINE_TUNING_RATE = 1e-4
 """Low, so that the last stage is adjusted and not overwritten."""
+KEEP_EVERY = 20.0
+"""Seconds of training after which the next whole epoch is kept on disk: what an interrupt can cost."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,9 @@ class Progress:
             network.save(draft)
         with written_whole(self.folder / f"{stage}.json") as draft:
             draft.write_text(json.dumps(history))
-        (self.folder / f"{stage}-{len(history) - 1}.keras").unlink(missing_ok=True)
+        for older in self.folder.glob(f"{stage}-*.keras"):
+            if older.name != f"{stage}-{len(history)}.keras":
+                older.unlink()
 
 
 def fit(
@@ -161,6 +165,7 @@ def fit(
     """
     history, resumed = progress.load(stage) if progress else ([], None)
     network = resumed or network
+    kept_at = time.monotonic()
     with tqdm(total=epochs, initial=len(history), desc=stage, unit="epoch", disable=None) as bar:
         for epoch in range(len(history), epochs):
             order = np.random.default_rng([seed, epoch]).permutation(len(labels))
@@ -169,11 +174,12 @@ def fit(
             row = {"stage": stage, "epoch": epoch + 1, **learned}
             if len(validation[1]):
                 held_out = np.arange(len(validation[1]))
-                judged = _mean_over_batches(network.test_on_batch, *validation, held_out, batch_size)
+                judged = _mean_over_batches(network.test_on_batch, *validation, held_out, 8 * batch_size)
                 row |= {f"val_{name}": value for name, value in judged.items()}
             history.append(row)
-            if progress:
+            if progress and time.monotonic() - kept_at >= KEEP_EVERY:
                 progress.save(stage, history, network)
+                kept_at = time.monotonic()
             bar.set_postfix(loss=f"{row['loss']:.3f}")
             bar.update()
     return network, history
@@ -201,8 +207,8 @@ def train(data: DataSet, choices: Settings, out: Path | None = None, recipe: Rec
     """Train by the recipe and write a run to ``out``, or into the cache. Returns the run.
 
     A run that is there already, of the same data, weights, seed, recipe and code, is returned as it is. Interrupted
-    training goes on after its last whole epoch. Raises InputError where ``out`` holds something else, or where the data
-    has no photos to train on.
+    training goes on after the last epoch that was kept. Raises InputError where ``out`` holds something else, or where
+    the data has no photos to train on.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     recipe = recipe or Recipe()

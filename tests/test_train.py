@@ -195,6 +195,7 @@ def test_a_kept_run_is_returned_and_another_is_refused(run, sample, sample_setti
 def test_an_interrupted_training_ends_with_the_same_numbers(
     fine_tuning_epochs, stop_after, sample, sample_settings, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(train, "KEEP_EVERY", 0.0)
     recipe = train.Recipe(epochs=3, fine_tuning_epochs=fine_tuning_epochs)
     straight = train.train(sample, sample_settings, tmp_path / "straight", recipe)
 
