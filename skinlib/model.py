@@ -43,6 +43,7 @@ with _silent_start():
     import tensorflow as tf
 
     tf.config.list_physical_devices()  # the last of the start-up messages comes with the devices
+tf.get_logger().setLevel("ERROR")  # it warns of tracing functions anew, which many short trainings have to do
 
 SIZE = 224
 """Side of the square that the network sees, in pixels."""
