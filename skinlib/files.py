@@ -13,7 +13,8 @@ def written_whole(target: Path) -> Iterator[Path]:
     """Give a temporary path beside ``target``; rename it to ``target`` when the block ends without an error.
 
     The block may make a file or a folder there. After an error nothing is left, and an older ``target`` stays.
-    Two processes may write the same target at once: each has its own temporary path, and the last rename wins.
+    Two processes may write the same target at once, each at its own temporary path: the last file wins, but the first
+    folder does, since a folder may be in use. Raises OSError where a folder with something in it stands in the way.
     """
     target = Path(target)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -23,7 +24,7 @@ def written_whole(target: Path) -> Iterator[Path]:
         draft = room / target.name
         yield draft
         if draft.is_dir() and target.is_dir():
-            shutil.rmtree(target)
+            target.rmdir()  # an empty one; Windows does not rename onto it
         os.replace(draft, target)
     finally:
         shutil.rmtree(room, ignore_errors=True)

@@ -272,7 +272,8 @@ def draw_weights(photos: np.ndarray, seed: int) -> list[np.ndarray]:
     - The filters of the first layer sum to zero, so they answer to edges and not to how light a place is.
     - The 3 × 3 filters blur. ResNet50 drops three of four places at each stage; blurred before, none goes unseen.
       Filter, rectify, blur, again: the scattering of Bruna and Mallat (2013), with random filters.
-    - Residual branches begin quiet, as in Goyal et al. (2017): at full strength sixteen random ones drown the photo.
+    - Residual branches are quiet, as batch norm makes them in any deep network (De and Smith, 2020), and more so: at
+      full strength sixteen random ones drown the photo.
 
     Batch norm of a fresh network takes means for 0 and variances for 1, which they aren't. One pass in training mode,
     with no memory of the old values, measures them.

@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -25,6 +24,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from .conditions import KEYS, SPLITS, by_key
+from .files import written_whole
 from .settings import InputError, Settings
 
 # The faults, at rates like those of the clinical set: its 1,159 files show about 400 photos, and about 200 of its
@@ -790,14 +790,8 @@ def write_sample(out: Path, per_class: int = 50, seed: int = 0) -> pd.DataFrame:
         raise InputError(f"{per_class} photos per condition are too few: ask for {MIN_PER_CLASS} or more")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError(f"{out} already exists and is not an empty folder: delete it or name another")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=f"{out.name}.part-", dir=out.parent) as part:
-        folder = Path(part) / "sample"
-        truth = _fill(folder, _plan(per_class, seed), seed)
-        if out.is_dir():
-            out.rmdir()
-        folder.rename(out)
-    return truth
+    with written_whole(out) as draft:
+        return _fill(draft, _plan(per_class, seed), seed)
 
 
 def read_truth(folder: Path) -> pd.DataFrame:

@@ -218,7 +218,7 @@ def train(data: DataSet, choices: Settings, out: Path | None = None, recipe: Rec
     weights = model.get_weights(choices, data)
     identity = {
         "data": {"name": data.name, "fingerprint": data.fingerprint},
-        "weights": {"name": weights.name, "sha256": weights.sha256, "note": weights.note},
+        "weights": {"name": weights.name, "sha256": weights.sha256},
         "seed": choices.seed,
         "settings": {"split": "official", **asdict(recipe)},
         "versions": settings.versions(),
@@ -234,6 +234,7 @@ def train(data: DataSet, choices: Settings, out: Path | None = None, recipe: Rec
     predictions = _predict_all(data, split, weights, network, recipe)
     provenance = identity | {
         "key": key,
+        "weights": identity["weights"] | {"note": weights.note},  # why these is no part of what the run is
         "photos": {"files": len(data.photos), "distinct": data.photos.sha256.nunique(), "left_out": len(data.left_out)},
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         "time": {"started": started.isoformat(timespec="seconds"), "seconds": round(time.perf_counter() - clock, 1)},

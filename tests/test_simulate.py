@@ -12,6 +12,7 @@ import pytest
 
 from skinlib import settings, simulate
 from skinlib.conditions import CONDITIONS, KEYS, SPLITS, by_key
+from skinlib.files import written_whole
 
 PER_CLASS = 10
 
@@ -355,3 +356,12 @@ def test_sample_folder_passes_on_real_failures(small, monkeypatch):
     monkeypatch.setattr(simulate, "_fill", full)
     with pytest.raises(OSError, match="no space left"):
         simulate.sample_folder(small)
+
+
+def test_a_folder_in_use_is_never_replaced(tmp_path):
+    with pytest.raises(OSError), written_whole(tmp_path / "sample") as draft:
+        draft.mkdir()
+        (tmp_path / "sample").mkdir()  # meanwhile another process has finished
+        (tmp_path / "sample" / "truth.csv").write_text("theirs")
+    assert [path.name for path in tmp_path.iterdir()] == ["sample"]
+    assert (tmp_path / "sample" / "truth.csv").read_text() == "theirs"

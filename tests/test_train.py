@@ -258,3 +258,12 @@ def test_official_split_is_seeded_and_complete(sample):
     assert (first == again).all() and (first != other).any()
     assert ((first == "test") == (sample.photos.split == "test")).all()
     assert json.dumps(sorted(set(first))) == '["test", "train", "validation"]'
+
+
+def test_why_weights_were_chosen_is_no_part_of_what_a_run_is(sample, sample_settings, weights, run, monkeypatch):
+    """ "auto" that falls back to untrained weights finds the run that "untrained" made."""
+    fallen_back = model.Weights(weights.name, weights.arrays, "another note")
+    monkeypatch.setattr(model, "get_weights", lambda *_: fallen_back)
+    again = train.train(sample, sample_settings)
+    assert again.path == run.path
+    assert again.provenance["weights"]["note"] == weights.note
