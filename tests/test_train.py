@@ -261,7 +261,7 @@ def test_official_split_is_seeded_and_complete(sample):
 
 
 def test_why_weights_were_chosen_is_no_part_of_what_a_run_is(sample, sample_settings, weights, run, monkeypatch):
-    """ "auto" that falls back to untrained weights finds the run that "untrained" made."""
+    """Choosing auto, where that falls back to untrained weights, finds the run that choosing untrained made."""
     fallen_back = model.Weights(weights.name, weights.arrays, "another note")
     monkeypatch.setattr(model, "get_weights", lambda *_: fallen_back)
     again = train.train(sample, sample_settings)
