@@ -1,9 +1,9 @@
 """Draw the sample data set: simulated skin photos, with its faults planted and written down.
 
 Introduced in chapter 1, Data exploration. The module has three parts. *Brushes* paint on a :class:`Scene`.
-*Drawings*, one function per condition, say what clinicians see and how we draw it. The *sample* is a folder of
-photos in the shape of the clinical set, with copies, leaks, wrong labels, a watermark and damaged files put in on
-purpose, and ``truth.csv``, which tells where each of them is.
+*Drawings*, one function per condition, say what clinicians see and how we draw it; a few more draw what is none of
+the conditions. The *sample* is a folder of photos in the shape of the clinical set, with copies, leaks, wrong labels,
+a watermark and damaged files put in on purpose, and ``truth.csv``, which tells where each of them is.
 
 Sources. Skin colours: the Monk Skin Tone scale (E. Monk, skintone.google), whose hex values are in ``MONK``.
 Redness (erythema) is harder to see on dark skin, where it looks red-brown, violet or grey, and raters agree on it
@@ -57,6 +57,8 @@ MONK = (
 """Hex colours of Monk skin tones 1 to 10, in this order."""
 TONES = (2, 4, 5, 6, 7, 9)
 """The six tones that the sample uses."""
+OTHERS = ("healthy", "mark", "object")
+"""What :func:`draw_other` draws: photos that a model of eight conditions should not answer."""
 
 # --------------------------------------------------------------------------------------------------------- brushes
 
@@ -103,6 +105,15 @@ def _scene(rng: np.random.Generator, tone: int, size: tuple[int, int], angle: fl
         rng, tone, (tone - 1) / 9, scale, columns * cos + rows * sin, rows * cos - columns * sin,
         np.array([[cos, -sin], [sin, cos]]), np.zeros((*size, 3), np.float32), *blank,
     )  # fmt: skip
+
+
+def _size(rng: np.random.Generator) -> tuple[int, int]:
+    """Return the height and width of a photo, in pixels, as cameras and web pages make them."""
+    long, ratio = (
+        int(rng.triangular(200, 300, 560)),
+        rng.choice([1, 4 / 3, 3 / 2, 16 / 9], p=[0.25, 0.45, 0.25, 0.05]),
+    )
+    return (int(long / ratio), long) if rng.random() < 0.65 else (long, int(long / ratio))
 
 
 def _near(scene: Scene, x: float, y: float, reach: float) -> Scene:
@@ -557,11 +568,7 @@ def draw(condition_key: str, rng: np.random.Generator, tone: int) -> tuple[np.nd
     if condition_key == ONE_SIZE:
         size, angle = (ONE_SIZE_PIXELS, ONE_SIZE_PIXELS), rng.normal(0, 0.4)
     else:
-        long, ratio = (
-            int(rng.triangular(200, 300, 560)),
-            rng.choice([1, 4 / 3, 3 / 2, 16 / 9], p=[0.25, 0.45, 0.25, 0.05]),
-        )
-        size = (int(long / ratio), long) if rng.random() < 0.65 else (long, int(long / ratio))
+        size = _size(rng)
         angle = rng.normal(0, 0.3) if drawing is _athlete_foot else rng.uniform(0, 6.3)
     scene = _scene(rng, tone, size, angle)
     _background(scene)
@@ -571,11 +578,222 @@ def draw(condition_key: str, rng: np.random.Generator, tone: int) -> tuple[np.nd
     return _photograph(scene), np.uint8(255) * (scene.lesion > 0.5)
 
 
+# What is none of the eight. These drawings teach nothing; they test whether a model notices that it has nothing to say.
+
+
+def _grain(scene: Scene, size: float, stretch: float) -> np.ndarray:
+    """Return random values like :func:`_noise`, with streaks ``size`` wide along the x axis, wherever that points."""
+    steps = 2.4 / size, 2.4 / (size * stretch)  # the corner of the longest photo is 1.1 away from its middle
+    grid = scene.rng.standard_normal([int(step) + 4 for step in steps], np.float32)
+    rows, columns = ((place + 1.2) * step / 2.4 for place, step in zip((scene.y, scene.x), steps, strict=True))
+    return cv2.remap(grid, np.float32(columns + 1), np.float32(rows + 1), cv2.INTER_CUBIC) * 1.3
+
+
+def _mole(scene: Scene) -> None:
+    """A mole (naevus): a brown spot with a dotted, darker inside, flat or slightly raised, sometimes with company."""
+    rng = scene.rng
+    _anywhere(scene)
+    base = _rgb(MONK[scene.tone - 1])
+    for number in range(rng.choice([1, 2, 4], p=[0.7, 0.2, 0.1])):
+        x, y = rng.normal(0, 0.08 if number == 0 else 0.3, 2)
+        radius = rng.uniform(0.09, 0.22) if number == 0 else rng.uniform(0.02, 0.06)
+        spot = _near(scene, x, y, 2 * radius)
+        field = _blob(spot, x, y, radius, 0.3) + 0.05 * _noise(spot, radius / 4)
+        inside = _ramp(field, 1.1, rng.uniform(0.7, 0.95)) * spot.body
+        dots = _ramp(_noise(spot, 0.014), 0.2, 1.6) * _ramp(field, 1.0, 0.3)
+        _paint(spot, base * np.float32([0.55, 0.42, 0.34]), inside * (0.8 + 0.1 * _noise(spot, radius / 3)))
+        _paint(spot, base * np.float32([0.28, 0.2, 0.17]), 0.7 * inside * dots)
+        spot.height += rng.uniform(0, 0.35) * radius * _ramp(field, 1.1, 0.0) * spot.body
+        spot.height += 0.0012 * inside * _noise(spot, 0.012)
+        spot.shine += 0.15 * inside
+
+
+def _bruise(scene: Scene) -> None:
+    """A bruise: blood in the skin that turns from violet over green to yellow, the oldest colours outside."""
+    rng = scene.rng
+    _anywhere(scene)
+    x, y = rng.uniform(-0.15, 0.15, 2)
+    field = _blob(scene, x, y, rng.uniform(0.3, 0.5), 0.5)
+    field += 0.16 * _noise(scene, 0.12) + 0.05 * _noise(scene, 0.03)
+    age = rng.uniform(0, 1)
+    # What each layer takes from red, green and blue light, how far out it reaches, and how strong it is.
+    yellow, green, violet = [0.03, 0.10, 0.42], [0.30, 0.12, 0.30], [0.42, 0.72, 0.28]
+    for absorbed, reach, strength in (
+        (yellow, 1.35, 0.8 * age),
+        (green, 1.15, 0.7 * age),
+        (violet, 1.1 - 0.4 * age, 1),
+    ):
+        amount = _ramp(field, reach, reach - 0.6) * (1 + 0.15 * _noise(scene, 0.05)) * scene.body
+        seen = rng.uniform(0.7, 1.2) * strength * (1 - 0.35 * scene.darkness)
+        scene.colour *= np.exp(-np.clip(seen * amount, 0, 2)[..., None] * np.float32(absorbed))
+
+
+def _scar(scene: Scene) -> None:
+    """A scar: one bent, smooth line without pores, sunken or raised, pale or dark, with the marks of its stitches."""
+    rng = scene.rng
+    _anywhere(scene)
+    bend, shift, long = rng.uniform(-0.6, 0.6), rng.uniform(-0.1, 0.1), rng.uniform(0.3, 0.55)
+    across = scene.y - bend * scene.x**2 - shift - 0.008 * _noise(scene, 0.12)
+    width = rng.uniform(0.014, 0.035) * (1 + 0.25 * _noise(scene, 0.08))
+    ends = _ramp(np.abs(scene.x), long, long - 0.1)
+    line = np.exp(-((across / width) ** 2)) * ends * scene.body
+    smooth = cv2.GaussianBlur(scene.height, (0, 0), 0.01 * scene.scale)
+    scene.height += (smooth - scene.height) * line + rng.uniform(-0.5, 0.9) * width.mean() * line
+    tints = ["#e8c9bb", "#d99a8c"] if scene.tone < 7 else ["#8a5a4c", "#2c1c18"]
+    _paint(scene, 0.35 * scene.colour + 0.65 * _rgb(str(rng.choice(tints))), 0.85 * line)
+    _redden(scene, rng.uniform(0, 0.7) * np.exp(-((across / (3 * width)) ** 2)) * ends * scene.body)
+    scene.shine += 0.35 * line
+    if rng.random() < 0.6:
+        apart, reach = rng.uniform(0.06, 0.09), rng.uniform(0.035, 0.06)
+        along = np.abs((scene.x / apart + 0.5) % 1 - 0.5) * apart
+        stitch = _ramp(along, 0.008, 0.003) * _ramp(np.abs(across), reach, 0.8 * reach)
+        _paint(scene, scene.colour * np.float32([0.82, 0.62, 0.6]), 0.6 * stitch * ends * scene.body)
+
+
+def _cloth(scene: Scene) -> None:
+    """Woven cloth in soft folds: plain, striped or checked."""
+    rng = scene.rng
+    hsv = [[[rng.uniform(0, 360), rng.uniform(0.05, 0.75), rng.uniform(0.35, 0.85)]] for _ in range(2)]
+    first, second = cv2.cvtColor(np.float32(hsv), cv2.COLOR_HSV2RGB)[:, 0]
+    scene.colour[:] = first
+    pattern, wide = rng.choice(["plain", "stripes", "checks"]), rng.uniform(0.05, 0.16)
+    u, v = scene.x + 0.02 * _noise(scene, 0.4), scene.y + 0.02 * _noise(scene, 0.4)
+    for place in {"plain": (), "stripes": (u,), "checks": (u, v)}[pattern]:
+        _paint(scene, second, 0.6 * _ramp(np.sin(6.28 * place / wide), -0.1, 0.1))
+    thread = rng.uniform(0.012, 0.022)
+    warp, weft = np.sin(6.28 * u / thread), np.sin(6.28 * v / thread)
+    scene.height += 0.08 * thread * np.where(warp * weft > 0, np.abs(warp), np.abs(weft))
+    scene.colour *= (1 + 0.05 * warp * weft + 0.05 * _noise(scene, 0.006))[..., None]
+    scene.height += rng.uniform(0.01, 0.035) * _grain(scene, 0.16, 4) + 0.012 * _noise(scene, 0.4)
+
+
+def _wood(scene: Scene) -> None:
+    """Wooden boards: rings cut lengthwise, pores, a knot, dark gaps between the boards."""
+    rng = scene.rng
+    wide = rng.uniform(0.25, 0.7)
+    offset = scene.y + rng.uniform(0, wide)
+    board = np.floor(offset / wide)
+    own = np.random.default_rng(rng.integers(2**32)).uniform(-1, 1, 64)[board.astype(int) % 64]
+    rings = scene.y + 0.5 * own + 0.03 * _grain(scene, 0.12, 6)
+    for _ in range(rng.integers(0, 3)):
+        x, y = rng.uniform(-0.6, 0.6, 2)
+        knot = np.hypot((scene.x - x) / 1.7, scene.y - y)
+        rings += 0.09 * np.exp(-((knot / 0.08) ** 2))
+        scene.shine -= _ramp(knot, 0.035, 0.02)  # the knot's place, until it is painted below
+    phase = np.sin(6.28 * rings / rng.uniform(0.03, 0.07) + 0.5 * _grain(scene, 0.02, 12))
+    dark, light = (
+        _rgb(c) for c in rng.choice([["#6b4526", "#a9794a"], ["#94683c", "#d0a873"], ["#3d2719", "#6a4a33"]])
+    )
+    mixed = (0.5 + 0.35 * phase + 0.15 * own + 0.12 * _grain(scene, 0.006, 25))[..., None]
+    scene.colour[:] = dark + (light - dark) * np.clip(mixed, -0.2, 1.2)
+    scene.colour *= (1 - 0.35 * _ramp(_grain(scene, 0.004, 14), 1.2, 2.2))[..., None]
+    _paint(scene, 0.5 * dark, -0.8 * scene.shine)
+    gap = np.exp(-((np.abs((offset / wide + 0.5) % 1 - 0.5) * wide / 0.006) ** 2))
+    _paint(scene, 0.25 * dark, 0.9 * gap)
+    scene.height += 0.0006 * phase - 0.01 * gap
+    scene.shine[:] = rng.uniform(0, 0.3)
+
+
+def _ruler(scene: Scene) -> None:
+    """A ruler on a table or a cloth, with its millimetres and figures."""
+    rng = scene.rng
+    rng.choice([_wood, _cloth, _background])(scene)
+    middle, half, cm = rng.uniform(-0.15, 0.15), rng.uniform(0.12, 0.17), rng.uniform(0.13, 0.24)
+    y, start = scene.y - middle, rng.uniform(-1.1, -0.2)
+    strip = _ramp(np.abs(y), half, half - 0.006) * _ramp(scene.x, start - 0.004, start + 0.004)
+    scene.colour *= 1 - 0.45 * _ramp(np.abs(y - 0.02), half + 0.05, half)[..., None] * (1 - strip[..., None])
+    _paint(scene, _rgb(str(rng.choice(["#f4f1e6", "#e6bd3f", "#c9a26b", "#b9bec4"]))), 0.96 * strip)
+    scene.height += 0.02 * strip
+    scene.shine[:] = np.where(strip > 0.5, rng.uniform(0.1, 0.6), scene.shine)
+    # Lines and figures are printed on a flat layer that is then laid along the ruler.
+    fine = 500  # its pixels in one unit length
+    layer = np.zeros((int(2 * half * fine), int(3 * fine)), np.uint8)
+    for number in range(int(30 / cm)):
+        column, length = int((0.3 + number / 10) * cm * fine), (0.9, 0.55, 0.7)[(number % 10 > 0) + (number % 10 == 5)]
+        cv2.line(layer, (column, 0), (column, int(0.55 * half * fine * length)), 255, max(int(0.004 * fine), 1))
+        if number % 10 == 0:
+            place = (column - 8 * len(str(number // 10)), int(1.05 * half * fine))
+            cv2.putText(layer, str(number // 10), place, cv2.FONT_HERSHEY_SIMPLEX, 1.1 * cm / 0.18, 255, 2, cv2.LINE_AA)
+    layer = cv2.GaussianBlur(layer, (0, 0), 0.5 * fine / scene.scale)
+    columns, rows = np.float32((scene.x - start) * fine), np.float32((y + half) * fine)
+    _paint(scene, _rgb("#1c1c20"), cv2.remap(layer, columns, rows, cv2.INTER_LINEAR) * strip / 255)
+
+
+def _plant(scene: Scene) -> None:
+    """Leaves over leaves, each with a midrib and side veins."""
+    rng = scene.rng
+    scene.colour[:] = _rgb("#2c3a20") * (1 + 0.3 * _noise(scene, 0.08))[..., None]
+    hue, long = rng.uniform(75, 135), rng.uniform(0.35, 0.7)
+    n_leaves = int(rng.uniform(8, 14) / long**1.5)
+    for number in range(n_leaves):
+        x, y, angle = *rng.uniform([-0.9, -0.7], [0.9, 0.7]), rng.uniform(0, 6.3)
+        size = long * rng.uniform(0.7, 1.2)
+        dx, dy = scene.x - x, scene.y - y
+        u = (dx * np.cos(angle) + dy * np.sin(angle)) / size + 0.5
+        v = (dy * np.cos(angle) - dx * np.sin(angle)) / size + 0.15 * (u - 0.5) ** 2
+        half = 0.24 * np.sqrt(np.clip(np.sin(np.pi * np.clip(u, 0, 1) ** 0.8), 0, 1)) * (1.15 - 0.5 * u)
+        edge = np.abs(v) / np.maximum(half, 1e-3)
+        inside = _ramp(edge, 1.0, 0.94) * (u > 0) * (u < 1)
+        _paint(scene, _rgb("#0c1208"), 0.55 * _ramp(edge, 1.5, 0.9) * (u > -0.05) * (u < 1.05))  # its shadow
+        value = (0.35 + 0.35 * number / n_leaves) * rng.uniform(0.8, 1.15)
+        hsv = np.float32([[[hue + rng.normal(0, 8), rng.uniform(0.45, 0.75), value]]])
+        green = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
+        vein = np.exp(-((np.abs((9 * (u - 0.8 * np.abs(v)) + 0.5) % 1 - 0.5) / 0.07) ** 2))
+        rib = np.exp(-((v / 0.012) ** 2))
+        mixed = green * (1 + 0.08 * _noise(scene, 0.03))[..., None]
+        mixed = mixed + (0.25 * np.maximum(0.5 * vein, rib))[..., None] * (_rgb("#dfe8b0") - mixed)
+        _paint(scene, mixed, inside)
+        relief = 0.05 * size * np.clip(1 - edge, 0, 1) ** 0.5 - 0.006 * size * vein - 0.02 * size * rib
+        scene.height += (relief - scene.height) * inside
+        scene.shine += (rng.uniform(0.1, 0.5) - scene.shine) * inside
+
+
+_OTHER_DRAWINGS = {
+    "healthy": (_anywhere, _toes),
+    "mark": (_mole, _bruise, _scar),
+    "object": (_cloth, _wood, _ruler, _plant),
+}
+
+
+def draw_other(kind: str, rng: np.random.Generator, tone: int) -> np.ndarray:
+    """Draw one photo that shows none of the eight conditions. Returns uint8 (H, W, 3) RGB.
+
+    ``kind`` is one of ``OTHERS``: healthy skin of Monk ``tone`` (1..10), skin with a mole, a bruise or a scar, or an
+    object without skin: cloth, wood, a ruler or a plant, for which ``tone`` says nothing. Light and camera are those of
+    the conditions. Raises KeyError for another kind.
+    """
+    drawings = _OTHER_DRAWINGS[kind]
+    drawing = drawings[rng.choice(len(drawings), p=(0.85, 0.15) if kind == "healthy" else None)]
+    scene = _scene(rng, tone, _size(rng), rng.normal(0, 0.3) if drawing is _toes else rng.uniform(0, 6.3))
+    _background(scene)
+    drawing(scene)
+    if kind != "object" and drawing is not _toes:
+        _hair(scene)
+    return _photograph(scene)
+
+
+def others(settings: Settings, n_per_kind: int) -> dict[str, list[np.ndarray]]:
+    """Draw photos that are none of the eight: ``n_per_kind`` of each kind in ``OTHERS``, the six tones in turn.
+
+    They belong to no data set and are drawn when asked; the same seed gives the same photos. They went through JPEG as
+    the sample's did, or a model could tell them by what saving leaves.
+    """
+    photos = {}
+    for place, kind in enumerate(OTHERS):
+        photos[kind] = []
+        for number in range(n_per_kind):
+            rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=(place, number)))
+            photo = draw_other(kind, rng, TONES[number % len(TONES)])
+            stored = np.frombuffer(_encode(photo, "JPEG", rng), np.uint8)
+            photos[kind].append(cv2.cvtColor(cv2.imdecode(stored, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB))
+    return photos
+
+
 # ---------------------------------------------------------------------------------------------------------- sample
 
 
-def _watermark(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return the photo with a half-transparent logo in a corner, as picture libraries print them."""
+def watermark(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a photo, uint8 (H, W, 3), with a half-transparent logo in a corner, as picture libraries print them."""
     height, width = photo.shape[:2]
     size = max(min(height, width) / 420, 0.34)
     layer = np.zeros((height, width), np.uint8)
@@ -722,7 +940,7 @@ def _make_original(row: dict, rng: np.random.Generator) -> tuple[bytes, np.ndarr
     """Draw the photo of a row. Returns the bytes of its file, damaged if so planned, and its mask."""
     photo, mask = draw(row["condition"], rng, row["tone"])
     if row["watermark"]:
-        photo = _watermark(photo, rng)
+        photo = watermark(photo, rng)
     if row["damage"] == "text":
         return b"<html><head><title>404 Not Found</title></head><body>No such picture.</body></html>\n", mask
     data = _encode(photo, row["format"] or "JPEG", rng)

@@ -222,7 +222,7 @@ def test_every_size_can_be_planned(per_class, seed):
 
 def test_the_watermark_lightens_a_small_part_of_the_photo():
     grey = np.full((240, 320, 3), 90, np.uint8)
-    marked = simulate._watermark(grey, np.random.default_rng(0))
+    marked = simulate.watermark(grey, np.random.default_rng(0))
     changed = (marked != grey).any(axis=2)
     assert 0.002 < changed.mean() < 0.1
     assert (marked >= grey).all() and marked.max() < 255
@@ -365,3 +365,64 @@ def test_a_folder_in_use_is_never_replaced(tmp_path):
         (tmp_path / "sample" / "truth.csv").write_text("theirs")
     assert [path.name for path in tmp_path.iterdir()] == ["sample"]
     assert (tmp_path / "sample" / "truth.csv").read_text() == "theirs"
+
+
+# ---------------------------------------------------------------- photos that are none of the eight
+
+
+@pytest.mark.parametrize("kind", simulate.OTHERS)
+def test_other_photos_are_photos(kind):
+    for tone in (simulate.TONES[0], simulate.TONES[-1]):
+        picture = simulate.draw_other(kind, np.random.default_rng([1, tone]), tone)
+        assert picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3
+        assert 5 < picture.std() < 90
+
+
+def test_every_other_drawing_gets_its_turn(monkeypatch):
+    known = dict(simulate._OTHER_DRAWINGS)
+    assert tuple(known) == simulate.OTHERS
+    drawn = set()
+    for kind, drawings in known.items():
+        noting = [lambda scene, drawing=drawing: drawn.add(drawing) for drawing in drawings]
+        monkeypatch.setitem(simulate._OTHER_DRAWINGS, kind, tuple(noting))
+        for seed in range(25):
+            simulate.draw_other(kind, np.random.default_rng(seed), 5)
+    assert drawn == {drawing for drawings in known.values() for drawing in drawings}
+
+
+def test_other_photos_have_the_tone_they_were_asked_for():
+    """Healthy skin gets darker from tone to tone; objects have no skin that could."""
+
+    def brightness(kind, tone):
+        return np.mean([simulate.draw_other(kind, np.random.default_rng(seed), tone).mean() for seed in range(6)])
+
+    assert brightness("healthy", simulate.TONES[0]) > 1.3 * brightness("healthy", simulate.TONES[-1])
+    assert brightness("object", simulate.TONES[0]) == brightness("object", simulate.TONES[-1])
+
+
+@pytest.mark.parametrize("drawing", simulate._OTHER_DRAWINGS["mark"])
+def test_a_mark_changes_the_skin_in_one_place(drawing):
+    """The same skin, with and without: it differs plainly somewhere, and stays as it is in most places."""
+    for tone in (simulate.TONES[0], simulate.TONES[-1]):
+        colours = []
+        for paint in (simulate._anywhere, drawing):
+            scene = simulate._scene(np.random.default_rng(2), tone, (160, 200), 0.5)
+            paint(scene)
+            colours.append(scene.colour.mean(axis=2))
+        change = np.abs(colours[1] / colours[0] - 1)
+        assert change.max() > 0.2 and 0.002 < (change > 0.1).mean() < 0.5
+
+
+def test_others_come_in_the_numbers_asked_for_and_again(small):
+    first, again = simulate.others(small, 2), simulate.others(small, 2)
+    assert tuple(first) == simulate.OTHERS and all(len(photos) == 2 for photos in first.values())
+    for kind in simulate.OTHERS:
+        assert all(np.array_equal(a, b) for a, b in zip(first[kind], again[kind], strict=True))
+        assert not np.array_equal(*[cv2.resize(photo, (32, 32)) for photo in first[kind]])
+    elsewhere = simulate.others(settings.load(cache=small.cache, seed=2), 1)
+    assert elsewhere["mark"][0].shape != first["mark"][0].shape or (elsewhere["mark"][0] != first["mark"][0]).any()
+
+
+def test_unknown_kinds_are_refused():
+    with pytest.raises(KeyError):
+        simulate.draw_other("ghost", np.random.default_rng(0), 5)
