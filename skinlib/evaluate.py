@@ -1,15 +1,18 @@
 """How good is it, and how sure may we be? Everything here comes from a table of predictions.
 
-A table of predictions has one row per photo: ``condition`` (the truth), ``split``, and one column of probability for
-each condition's key. Introduced in chapter 4, Evaluation.
+A table of predictions has one row per file: ``condition`` (the truth), ``split``, ``photo_id`` and one column of
+probability for each condition's key. Several files can be copies of one photo, and copies are no new evidence:
+:func:`one_vote_per_photo` makes one row of them. :func:`metrics` and :func:`compare_runs` do so by themselves; every
+other function counts the rows it is given. Introduced in chapter 4, Evaluation.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 from skinlib.conditions import KEYS
 
@@ -41,9 +44,73 @@ def truth(predictions: pd.DataFrame) -> np.ndarray:
     return positions
 
 
+def photo_ids(predictions: pd.DataFrame) -> pd.Series:
+    """Return which photo each row shows, as strings: its photo_id, or its path where nobody looked for copies."""
+    known = predictions.photo_id.notna()
+    return predictions.photo_id.astype(str).where(known, predictions.path.astype(str))
+
+
+def conflicting(predictions: pd.DataFrame) -> np.ndarray:
+    """Tell which rows show a photo whose files have two labels in one split, bool (n,).
+
+    Whatever is answered to such a photo, one of its labels calls it wrong, so nobody can judge the answer.
+    """
+    keys = [predictions.split.to_numpy(), photo_ids(predictions).to_numpy()]
+    labels = pd.Series(truth(predictions)).groupby(keys).transform("nunique")
+    return labels.to_numpy() > 1
+
+
+def one_vote_per_photo(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of predictions with one row per split and photo_id: copies of a photo don't count twice.
+
+    A photo's probabilities are the mean of its files', ``path`` is that of the first, and ``files``, a further column,
+    counts them. A file without photo_id is a photo by itself. Photos that are :func:`conflicting` are left out;
+    :func:`metrics` counts them. Photos stand in the order of their first files.
+    """
+    keys = ["split", "photo_id"]
+    files = predictions.assign(photo_id=photo_ids(predictions), files=predictions.get("files", 1))
+    photos = files[~conflicting(files)].groupby(keys, sort=False, as_index=False)
+    ways = {"path": "first", "condition": "first", "files": "sum"} | dict.fromkeys(KEYS, "mean")
+    votes = photos.agg(ways)
+    votes["predicted"] = np.array(KEYS)[probabilities(votes).argmax(axis=1)]
+    return votes[["path", "photo_id", "split", "condition", "predicted", *KEYS, "files"]]
+
+
+def check_validation(predictions: pd.DataFrame) -> None:
+    """Raise ValueError unless there are rows and all are of validation photos: for whatever is chosen, not judged.
+
+    What was chosen on training photos is chosen for memory, and what was chosen on test photos spoils the test.
+    """
+    others = sorted(set(predictions.split) - {"validation"})
+    if others or predictions.empty:
+        found = f"among these are {' and '.join(others)} photos" if others else "there are none"
+        raise ValueError(f"choose on validation photos alone: {found}")
+
+
+def is_right(predictions: pd.DataFrame) -> np.ndarray:
+    """Tell for which rows the most probable condition is the true one, bool (n,)."""
+    return probabilities(predictions).argmax(axis=1) == truth(predictions)
+
+
+def top_probability(predictions: pd.DataFrame) -> np.ndarray:
+    """Return the probability of each row's answer, its greatest one: float64 (n,), 1/8 to 1."""
+    return probabilities(predictions).max(axis=1)
+
+
 def accuracy(predictions: pd.DataFrame) -> float:
     """Return the share of photos whose most probable condition is the true one, 0 to 1."""
-    return top_k_accuracy(predictions, 1)
+    return float(is_right(predictions).mean())
+
+
+def balanced_accuracy(predictions: pd.DataFrame) -> float:
+    """Return the mean over conditions of the share of their photos that were found, 0 to 1.
+
+    Each condition that is there counts the same, however few its photos, so answering the most frequent one gains
+    nothing.
+    """
+    true = truth(predictions)
+    photos, found = np.bincount(true), np.bincount(true, is_right(predictions))
+    return float((found[photos > 0] / photos[photos > 0]).mean())
 
 
 def top_k_accuracy(predictions: pd.DataFrame, k: int) -> float:
@@ -56,6 +123,16 @@ def log_loss(predictions: pd.DataFrame) -> float:
     """Return the mean of −log(probability given to the truth): categorical cross-entropy, in nats, from 0 up."""
     given = probabilities(predictions)[np.arange(len(predictions)), truth(predictions)]
     return float(-np.log(np.clip(given, 1e-15, 1)).mean())
+
+
+def brier_score(predictions: pd.DataFrame) -> float:
+    """Return the mean squared distance of the probabilities from the truth, summed over conditions (Brier, 1950).
+
+    From 0 for a model that is certain and right to 2 for one that is certain and wrong. Unlike the log loss, no single
+    mistake can cost more than 2.
+    """
+    distances = probabilities(predictions) - np.eye(len(KEYS))[truth(predictions)]
+    return float((distances**2).sum(axis=1).mean())
 
 
 def confusion_matrix(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -85,6 +162,48 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> tu
     return low, high
 
 
+def cluster_bootstrap(
+    predictions: pd.DataFrame,
+    statistic: Callable[[pd.DataFrame], float | np.ndarray],
+    n_resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> tuple[float, float]:
+    """Return an interval for any statistic of a table of predictions, drawing whole photos again and again.
+
+    All files of a photo are drawn together, so copies don't pass for evidence (the cluster bootstrap of Field and
+    Welsh, 2007); the interval holds the middle of what the drawn sets give (the percentile method of Efron, 1979). It
+    asks nothing of the statistic's shape. But where every photo gives the same, so does every drawn set, and the
+    interval is a point: for a share near 0 or 1 trust :func:`wilson_interval` more.
+
+    ``statistic`` takes a table and returns a number, such as :func:`balanced_accuracy`; or one value per row, such as
+    :func:`is_right`, of which the mean is meant, and which is asked only once. A photo drawn twice has two photo_ids.
+    Drawn sets for which the statistic is NaN are left out. Raises ValueError without rows.
+    """
+    if predictions.empty:
+        raise ValueError("without photos there is nothing to draw")
+    # The order of photo_ids and not of rows, so that a table in another order gives the same interval.
+    photo = np.unique(photo_ids(predictions).to_numpy(dtype=str), return_inverse=True)[1]
+    files = np.bincount(photo)
+    values = np.asarray(statistic(predictions))
+    if values.ndim:
+        sums = np.bincount(photo, values)
+
+        def of(drawn):
+            return sums[drawn].sum() / files[drawn].sum()
+    else:
+        rows_of = np.split(np.argsort(photo, kind="stable"), np.cumsum(files)[:-1])
+
+        def of(drawn):
+            rows = predictions.iloc[np.concatenate([rows_of[one] for one in drawn])]
+            return statistic(rows.assign(photo_id=np.repeat(np.arange(len(drawn)), files[drawn])))
+
+    rng = np.random.default_rng(seed)
+    results = [of(rng.integers(len(files), size=len(files))) for _ in range(n_resamples)]
+    low, high = np.nanquantile(results, [0.5 - confidence / 2, 0.5 + confidence / 2])
+    return float(low), float(high)
+
+
 def accuracy_table(tables: Mapping[str, pd.DataFrame], confidence: float = 0.95) -> pd.DataFrame:
     """Compare the accuracy of several tables of predictions, each with its Wilson interval.
 
@@ -92,7 +211,7 @@ def accuracy_table(tables: Mapping[str, pd.DataFrame], confidence: float = 0.95)
     """
     rows = {}
     for name, table in tables.items():
-        correct = int((truth(table) == probabilities(table).argmax(axis=1)).sum())
+        correct = int(is_right(table).sum())
         share = correct / len(table) if len(table) else float("nan")
         rows[name] = [len(table), correct, share, *wilson_interval(correct, len(table), confidence)]
     result = pd.DataFrame.from_dict(rows, orient="index", columns=["photos", "correct", "accuracy", "low", "high"])
@@ -162,35 +281,88 @@ def _counts_by_threshold(predictions: pd.DataFrame, key: str):
 
 
 def metrics(predictions: pd.DataFrame) -> dict:
-    """Return the headline numbers of each split, ready for JSON.
+    """Return the headline numbers of each split, ready for JSON. Every photo has one vote, however many its files.
 
-    Per split: photos, correct, accuracy with its Wilson interval, top-2 accuracy, log loss, macro-averaged precision,
-    recall (balanced accuracy) and F1 over the conditions where they are defined, and recall and F1 of each condition.
+    Per split: files and file_accuracy, which count copies, as the original did; conflicts, the photos left out because
+    they have two labels; and of the other photos: photos, correct, accuracy, its Wilson and its bootstrap interval,
+    balanced accuracy, top-2 accuracy, log loss, Brier score, and macro-averaged precision, recall (that is, balanced
+    accuracy) and F1 over the conditions where they are defined; then recall, precision and F1 of each condition. A
+    split without any photo that can be judged is left out.
     """
-    return {
-        split: _metrics_of(rows) for split in SPLITS if len(rows := predictions[predictions.split == split])
-    }  # fmt: skip
+    parts = {split: predictions[predictions.split == split] for split in SPLITS}
+    return {split: _metrics_of(rows) for split, rows in parts.items() if not conflicting(rows).all()}
 
 
 def _metrics_of(predictions: pd.DataFrame) -> dict:
-    table = per_class(predictions)
-    correct = int(np.diag(confusion_matrix(predictions)).sum())
+    votes = one_vote_per_photo(predictions)
+    table = per_class(votes)
+    correct = int(is_right(votes).sum())
 
     def number(value):
         return None if math.isnan(value) else float(value)
 
     return {
-        "photos": len(predictions),
+        "files": len(predictions),
+        "file_accuracy": accuracy(predictions),
+        "conflicts": int(photo_ids(predictions)[conflicting(predictions)].nunique()),
+        "photos": len(votes),
         "correct": correct,
-        "accuracy": correct / len(predictions),
-        "accuracy_interval": list(wilson_interval(correct, len(predictions))),
-        "top_2_accuracy": top_k_accuracy(predictions, 2),
-        "log_loss": log_loss(predictions),
+        "accuracy": correct / len(votes),
+        "accuracy_interval": list(wilson_interval(correct, len(votes))),
+        "accuracy_bootstrap": list(cluster_bootstrap(votes, is_right)),
+        "balanced_accuracy": balanced_accuracy(votes),
+        "top_2_accuracy": top_k_accuracy(votes, 2),
+        "log_loss": log_loss(votes),
+        "brier": brier_score(votes),
         "macro_precision": number(table.precision.mean()),
         "macro_recall": number(table.recall.mean()),
         "macro_f1": number(table.f1.mean()),
-        "recall": {key: number(value) for key, value in table.recall.items()},
-        "f1": {key: number(value) for key, value in table.f1.items()},
+        **{name: {key: number(value) for key, value in table[name].items()} for name in ("recall", "precision", "f1")},
+    }
+
+
+def compare_runs(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    split: str = "test",
+    n_resamples: int = 2000,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> dict:
+    """Compare two models on the photos that both judged, photo by photo; ready for JSON.
+
+    ``a`` and ``b`` are tables of predictions; every photo has one vote. Hard photos are hard for both models, so the
+    pairs tell more than two separate intervals do. Returns
+
+    - photos, those compared, and left_out, those that only one judged or that have another label in each;
+    - both_right, only_a, only_b (right), both_wrong: they add up to photos;
+    - p_value: if neither were better, how often only_a and only_b would differ as much or more: McNemar's test (1947)
+      in its exact form, a two-sided sign test on the photos on which the models disagree;
+    - difference, the accuracy of ``b`` less that of ``a``, and difference_interval, from :func:`cluster_bootstrap`.
+
+    Raises ValueError where they share no photo.
+    """
+    first, second = (
+        votes.assign(right=is_right(votes))[["photo_id", "path", "condition", "right"]]
+        for votes in (one_vote_per_photo(table[table.split == split]) for table in (a, b))
+    )
+    pairs = first.merge(second, on=["photo_id", "condition"], suffixes=("", "_b"))
+    if pairs.empty:
+        raise ValueError(f"the two have no {split} photo in common: compare models that judged the same photos")
+    either = len(set(first.photo_id) | set(second.photo_id))
+    pairs["gain"] = pairs.right_b.astype(int) - pairs.right.astype(int)
+    only_a, only_b = int((pairs.gain < 0).sum()), int((pairs.gain > 0).sum())
+    interval = cluster_bootstrap(pairs, lambda rows: rows.gain.to_numpy(), n_resamples, confidence, seed)
+    return {
+        "photos": len(pairs),
+        "left_out": either - len(pairs),
+        "both_right": int((pairs.right & pairs.right_b).sum()),
+        "only_a": only_a,
+        "only_b": only_b,
+        "both_wrong": int((~pairs.right & ~pairs.right_b).sum()),
+        "p_value": float(binomtest(only_a, only_a + only_b).pvalue) if only_a + only_b else 1.0,
+        "difference": (only_b - only_a) / len(pairs),
+        "difference_interval": list(interval),
     }
 
 

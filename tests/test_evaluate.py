@@ -23,9 +23,15 @@ def table(truth, probabilities, split="test") -> pd.DataFrame:
     return evaluate.predictions_table(catalogue, np.full(len(keys), split), np.asarray(probabilities, float))
 
 
-def certain(truth, answers) -> pd.DataFrame:
+def certain(truth, answers, split="test") -> pd.DataFrame:
     """Return a table of predictions in which each answer, a position in KEYS, is fully certain."""
-    return table(truth, np.eye(N)[list(answers)])
+    return table(truth, np.eye(N)[list(answers)], split)
+
+
+def copied(predictions: pd.DataFrame, times) -> pd.DataFrame:
+    """Return a table in which each row stands as often as ``times`` says, each time as another file of its photo."""
+    rows = predictions.loc[predictions.index.repeat(times)].reset_index(drop=True)
+    return rows.assign(path=[f"{i}-{path}" for i, path in enumerate(rows.path)])
 
 
 @pytest.fixture(params=range(4))
@@ -86,6 +92,22 @@ def test_accuracy_agrees_with_the_column_predicted_when_probabilities_are_equal(
 def test_log_loss(random_table):
     theirs = sk.log_loss(evaluate.truth(random_table), evaluate.probabilities(random_table), labels=range(N))
     assert evaluate.log_loss(random_table) == pytest.approx(theirs)
+
+
+def test_brier_score(random_table):
+    theirs = sk.brier_score_loss(
+        evaluate.truth(random_table), evaluate.probabilities(random_table), labels=range(N), scale_by_half=False
+    )
+    assert evaluate.brier_score(random_table) == pytest.approx(theirs)
+
+
+@pytest.mark.filterwarnings("error")
+def test_balanced_accuracy(random_table):
+    for rows in (random_table, random_table[random_table.condition.isin(KEYS[2:5])]):  # five are not there
+        theirs = np.mean(
+            sk.recall_score(rows.condition, rows.predicted, labels=sorted(set(rows.condition)), average=None)
+        )
+        assert evaluate.balanced_accuracy(rows) == pytest.approx(theirs)
 
 
 def test_confusion_matrix(random_table):
@@ -158,6 +180,18 @@ def test_log_loss_by_hand():
 
 def test_log_loss_of_a_certain_mistake_is_large_and_finite():
     assert evaluate.log_loss(certain([0], [1])) == pytest.approx(-math.log(1e-15))
+
+
+def test_brier_score_by_hand():
+    # (1 - 0.5)² + 0.5² = 0.5 and 0.75² + (1 - 0.25)² = 1.125.
+    rows = table([0, 1], [[0.5, 0.5] + [0] * 6, [0.75, 0.25] + [0] * 6])
+    assert evaluate.brier_score(rows) == pytest.approx((0.5 + 1.125) / 2)
+    assert evaluate.brier_score(certain([0], [0])) == 0 and evaluate.brier_score(certain([0], [1])) == 2
+
+
+def test_balanced_accuracy_by_hand():
+    # Nine of condition 0, all found; one of 1, missed. Answering 0 always is right in 90 % and worth one half.
+    assert evaluate.balanced_accuracy(certain([0] * 9 + [1], [0] * 10)) == 0.5
 
 
 def test_curves_by_hand():
@@ -251,6 +285,135 @@ def test_wilson_interval_knows_nothing_without_trials_and_refuses_what_cannot_be
             evaluate.wilson_interval(successes, trials)
 
 
+# ---- one vote per photo -----------------------------------------------------------------------------------------
+
+
+def test_one_vote_by_hand():
+    rows = table([0, 0, 1], [[0.6, 0.4] + [0] * 6, [0.2, 0.8] + [0] * 6, [0, 1] + [0] * 6])
+    rows["photo_id"] = ["a", "a", "b"]
+    votes = evaluate.one_vote_per_photo(rows)
+    assert list(votes) == [*rows, "files"]
+    assert list(votes.photo_id) == ["a", "b"] and list(votes.files) == [2, 1] and list(votes.path) == ["0.jpg", "2.jpg"]
+    assert evaluate.probabilities(votes)[0, :2] == pytest.approx([0.4, 0.6])
+    assert list(votes.predicted) == [KEYS[1], KEYS[1]]  # the file that was right is outvoted
+    assert evaluate.accuracy(votes) == 0.5 and evaluate.accuracy(rows) == pytest.approx(2 / 3)
+
+
+def test_one_vote_in_each_split_and_none_of_a_photo_with_two_labels_in_one():
+    rows = certain([0, 1, 0, 1, 2], [0, 0, 0, 1, 2])
+    rows["photo_id"], rows["split"] = ["a", "a", "b", "b", "c"], ["test", "test", "train", "test", "test"]
+    assert list(evaluate.conflicting(rows)) == [True, True, False, False, False]
+    votes = evaluate.one_vote_per_photo(rows)
+    assert votes[["photo_id", "split", "condition"]].to_numpy().tolist() == [
+        ["b", "train", KEYS[0]], ["b", "test", KEYS[1]], ["c", "test", KEYS[2]]
+    ]  # fmt: skip
+    numbers = evaluate.metrics(rows)
+    assert (numbers["test"]["files"], numbers["test"]["photos"], numbers["test"]["conflicts"]) == (4, 2, 1)
+    assert numbers["test"]["file_accuracy"] == 0.75 and numbers["test"]["accuracy"] == 1
+    assert (numbers["train"]["photos"], numbers["train"]["conflicts"]) == (1, 0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_split_that_holds_only_photos_with_two_labels_is_left_out():
+    rows = certain([0, 1], [0, 0]).assign(photo_id="a")
+    assert evaluate.metrics(rows) == {} and evaluate.one_vote_per_photo(rows).empty
+    assert evaluate.one_vote_per_photo(rows[:0]).empty and evaluate.metrics(rows[:0]) == {}
+
+
+def test_one_vote_per_photo_twice_is_once(random_table):
+    rows = random_table.assign(photo_id=[str(i // 2) for i in range(len(random_table))])
+    votes = evaluate.one_vote_per_photo(rows)
+    pd.testing.assert_frame_equal(evaluate.one_vote_per_photo(votes), votes)
+    assert votes.files.sum() == len(rows) - evaluate.conflicting(rows).sum()
+
+
+def test_files_that_nobody_grouped_are_photos(random_table):
+    rows = random_table.assign(photo_id=np.nan)
+    votes = evaluate.one_vote_per_photo(rows)
+    assert list(votes.photo_id) == list(rows.path) and (votes.files == 1).all()
+    np.testing.assert_array_equal(evaluate.probabilities(votes), evaluate.probabilities(rows))
+    # A photo_id read as a number is a photo_id all the same.
+    numbers = random_table[:4].assign(photo_id=[7.0, 7.0, np.nan, np.nan], condition=KEYS[0])
+    assert list(evaluate.one_vote_per_photo(numbers).files) == [2, 1, 1]
+
+
+def test_copies_change_nothing_but_the_counts_of_files(random_table):
+    times = np.random.default_rng(0).integers(1, 6, len(random_table))
+    many = copied(random_table, times).sample(frac=1, random_state=0)
+    ours, theirs = evaluate.metrics(random_table)["test"], evaluate.metrics(many)["test"]
+    assert theirs.pop("files") == times.sum() != ours.pop("files")
+    assert theirs.pop("file_accuracy") == evaluate.accuracy(many) != ours.pop("file_accuracy")
+    for name, value in ours.items():
+        assert theirs[name] == pytest.approx(value), name
+
+
+def test_what_is_chosen_is_chosen_on_validation_photos():
+    evaluate.check_validation(certain([0], [0], split="validation"))
+    with pytest.raises(ValueError, match="among these are test and train photos"):
+        evaluate.check_validation(certain([0, 0, 0], [0, 0, 0]).assign(split=["train", "test", "validation"]))
+    with pytest.raises(ValueError, match="there are none"):
+        evaluate.check_validation(certain([], []))
+
+
+# ---- the cluster bootstrap --------------------------------------------------------------------------------------
+
+
+def test_bootstrap_of_values_and_of_a_number_draw_the_same_sets(random_table):
+    rows = random_table.assign(photo_id=[str(i // 3) for i in range(len(random_table))])
+    by_row = evaluate.cluster_bootstrap(rows, evaluate.is_right, n_resamples=50, seed=3)
+    as_number = evaluate.cluster_bootstrap(rows, evaluate.accuracy, n_resamples=50, seed=3)
+    assert by_row == pytest.approx(as_number)
+    assert by_row != evaluate.cluster_bootstrap(rows, evaluate.is_right, n_resamples=50, seed=4)
+    shuffled = rows.sample(frac=1, random_state=1)
+    assert evaluate.cluster_bootstrap(shuffled, evaluate.is_right, n_resamples=50, seed=3) == pytest.approx(by_row)
+
+
+def test_bootstrap_by_hand():
+    # Two photos, one right and one wrong: a drawn pair is wrong twice with chance 1/4, right twice with chance 1/4.
+    rows = certain([0, 0], [0, 1])
+    assert evaluate.cluster_bootstrap(rows, evaluate.is_right) == (0, 1)
+    assert evaluate.cluster_bootstrap(rows, evaluate.is_right, confidence=0.4) == (0.5, 0.5)
+    assert evaluate.cluster_bootstrap(certain([0, 0], [0, 0]), evaluate.is_right) == (1, 1)
+    with pytest.raises(ValueError, match="nothing to draw"):
+        evaluate.cluster_bootstrap(rows[:0], evaluate.is_right)
+
+
+def test_bootstrap_draws_whole_photos():
+    # Files of a photo are right or wrong together, so a drawn set's accuracy counted in photos is a multiple of 1/4.
+    rows = copied(certain([0] * 4, [0, 1, 0, 1]), [5] * 4)
+    shares, photos = [], []
+
+    def statistic(drawn):
+        assert drawn.photo_id.nunique() == 4 and (drawn.groupby("photo_id").size() == 5).all()
+        shares.append(evaluate.accuracy(drawn))
+        photos.append(len(evaluate.one_vote_per_photo(drawn)))
+        return shares[-1]
+
+    evaluate.cluster_bootstrap(rows, statistic, n_resamples=200)
+    assert set(shares[1:]) == {0, 0.25, 0.5, 0.75, 1} and set(photos) == {4}
+
+
+def test_bootstrap_leaves_out_sets_without_the_statistic():
+    rows = certain([0, 0, 0, 1], [0, 0, 1, 1])
+    low, high = evaluate.cluster_bootstrap(rows, lambda drawn: evaluate.roc_auc(drawn, KEYS[1]), n_resamples=200)
+    assert 0 <= low <= high <= 1
+
+
+def test_bootstrap_interval_keeps_its_promise_where_one_of_files_does_not():
+    """Simulated test sets of 60 photos with 1 to 9 files each, which are right or wrong together."""
+    rng = np.random.default_rng(0)
+    accuracy, hits, naive = 0.7, 0, 0
+    for _ in range(300):
+        right = rng.random(60) < accuracy
+        rows = copied(certain([0] * 60, np.where(right, 0, 1)), rng.integers(1, 10, 60))
+        low, high = evaluate.cluster_bootstrap(rows, evaluate.is_right, n_resamples=300)
+        hits += low <= accuracy <= high
+        low, high = evaluate.wilson_interval(int(evaluate.is_right(rows).sum()), len(rows))
+        naive += low <= accuracy <= high
+    assert 0.90 < hits / 300 < 0.98
+    assert naive / 300 < 0.75
+
+
 # ---- headline numbers and pairs ---------------------------------------------------------------------------------
 
 
@@ -264,13 +427,26 @@ def test_metrics_of_each_split_are_ready_for_json(random_table):
     assert json.loads(json.dumps(numbers, allow_nan=False)) == numbers
     for split, values in numbers.items():
         part = rows[rows.split == split]
-        assert values["photos"] == len(part)
+        assert values["files"] == values["photos"] == len(part) and values["conflicts"] == 0
         assert values["accuracy"] == pytest.approx(values["correct"] / len(part)) == evaluate.accuracy(part)
+        assert values["file_accuracy"] == values["accuracy"]
         assert tuple(values["accuracy_interval"]) == evaluate.wilson_interval(values["correct"], len(part))
-    test = rows[rows.split == "test"]
-    assert numbers["test"]["macro_recall"] == pytest.approx(sk.balanced_accuracy_score(test.condition, test.predicted))
-    assert numbers["test"]["top_2_accuracy"] == evaluate.top_k_accuracy(test, 2)
-    assert numbers["test"]["log_loss"] == evaluate.log_loss(test)
+        assert tuple(values["accuracy_bootstrap"]) == evaluate.cluster_bootstrap(part, evaluate.is_right)
+        assert values["balanced_accuracy"] == pytest.approx(values["macro_recall"])
+    test, values = rows[rows.split == "test"], numbers["test"]
+    precision, recall, f1, _ = sk.precision_recall_fscore_support(
+        test.condition, test.predicted, labels=KEYS, zero_division=np.nan
+    )
+    assert values["macro_recall"] == pytest.approx(sk.balanced_accuracy_score(test.condition, test.predicted))
+    assert values["macro_precision"] == pytest.approx(np.nanmean(precision))
+    assert values["macro_f1"] == pytest.approx(np.nanmean(f1))
+    for name, theirs in (("precision", precision), ("recall", recall), ("f1", f1)):
+        assert list(values[name]) == list(KEYS)
+        ours = [np.nan if value is None else value for value in values[name].values()]
+        np.testing.assert_allclose(ours, theirs)
+    assert values["top_2_accuracy"] == evaluate.top_k_accuracy(test, 2)
+    assert values["log_loss"] == pytest.approx(evaluate.log_loss(test))
+    assert values["brier"] == pytest.approx(evaluate.brier_score(test))
 
 
 def test_metrics_leave_out_a_split_without_photos():
@@ -306,3 +482,73 @@ def test_accuracy_table_by_hand():
 
 def test_no_mistake_is_no_pair():
     assert evaluate.confused_pairs(certain(range(N), range(N))).empty
+
+
+# ---- two runs ---------------------------------------------------------------------------------------------------
+
+
+def test_comparison_by_hand():
+    # Ten photos: both right on 3, only a on 1, only b on 5, neither on 1. McNemar: of 6 disagreements 1 or fewer, or 5
+    # or more, go one way with chance 2 · (1 + 6) / 2⁶.
+    a = certain([0] * 10, [0] * 4 + [1] * 6)
+    b = certain([0] * 10, [0] * 3 + [1] + [0] * 5 + [1])
+    found = evaluate.compare_runs(a, b)
+    assert [found[name] for name in ("photos", "left_out")] == [10, 0]
+    assert [found[name] for name in ("both_right", "only_a", "only_b", "both_wrong")] == [3, 1, 5, 1]
+    assert found["p_value"] == pytest.approx(14 / 64)
+    assert found["difference"] == pytest.approx(0.4) == evaluate.accuracy(b) - evaluate.accuracy(a)
+    low, high = found["difference_interval"]
+    assert -0.2 < low < 0.4 < high < 1
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+
+
+def test_comparison_turned_round(random_table):
+    other = random_table.assign(**random_table[list(KEYS)].sample(frac=1, random_state=0, ignore_index=True))
+    there, back = evaluate.compare_runs(random_table, other), evaluate.compare_runs(other, random_table)
+    assert there["p_value"] == back["p_value"] and there["difference"] == pytest.approx(-back["difference"])
+    assert (there["only_a"], there["only_b"]) == (back["only_b"], back["only_a"])
+    low, high = back["difference_interval"]
+    assert there["difference_interval"] == pytest.approx([-high, -low])
+    ends = {
+        tuple(evaluate.compare_runs(random_table, other, "test", 20, seed=n)["difference_interval"]) for n in range(5)
+    }
+    assert len(ends) > 1
+
+
+def test_a_run_is_as_good_as_itself(random_table):
+    found = evaluate.compare_runs(random_table, random_table)
+    assert (found["p_value"], found["difference"], found["difference_interval"]) == (1, 0, [0, 0])
+
+
+def test_comparison_counts_photos_that_both_judged_under_one_label():
+    a = certain([0, 0, 0, 1], [0, 0, 1, 1]).assign(photo_id=["a", "b", "c", "d"])
+    b = certain([0, 1, 0, 2], [0, 1, 0, 2]).assign(photo_id=["a", "b", "c", "e"])  # b is labelled otherwise
+    found = evaluate.compare_runs(a, b)
+    assert (found["photos"], found["left_out"]) == (2, 3)
+    assert (found["both_right"], found["only_b"]) == (1, 1)
+
+
+def test_copies_do_not_count_in_a_comparison(random_table):
+    other = random_table.assign(**random_table[list(KEYS)].sample(frac=1, random_state=0, ignore_index=True))
+    rng = np.random.default_rng(1)
+    many = [copied(rows, rng.integers(1, 5, len(rows))) for rows in (random_table, other)]
+    ours, theirs = evaluate.compare_runs(random_table, other), evaluate.compare_runs(*many)
+    assert theirs.pop("difference_interval") == pytest.approx(ours.pop("difference_interval"))
+    assert theirs == ours
+
+
+def test_strangers_cannot_be_compared():
+    rows = certain([0], [0])
+    with pytest.raises(ValueError, match="no test photo in common"):
+        evaluate.compare_runs(rows, rows.assign(photo_id="another"))
+    with pytest.raises(ValueError, match="no validation photo in common"):
+        evaluate.compare_runs(rows, rows, split="validation")
+
+
+def test_comparison_sees_what_two_intervals_do_not():
+    """Of 100 photos the better model gets 10 more right, and loses none: the intervals overlap, the pairs decide."""
+    a, b = certain([0] * 100, [0] * 70 + [1] * 30), certain([0] * 100, [0] * 80 + [1] * 20)
+    apart = evaluate.accuracy_table({"a": a, "b": b})
+    assert apart.high["a"] > apart.low["b"]
+    found = evaluate.compare_runs(a, b)
+    assert found["p_value"] == pytest.approx(2 / 2**10) and found["difference_interval"][0] > 0
