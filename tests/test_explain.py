@@ -1,4 +1,4 @@
-"""Grad-CAM against finite differences and by hand on a small network; the share of heat inside a mask by hand."""
+"""Grad-CAM against finite differences, occlusion, masks and forgetting networks, each where the answer is known."""
 
 import math
 import warnings
@@ -6,6 +6,7 @@ import warnings
 import cv2
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from skinlib import explain, model
 from skinlib.model import keras
@@ -193,6 +194,326 @@ def test_share_inside_is_nan_where_there_is_no_heat():
 def test_share_inside_refuses_a_mask_of_another_shape():
     with pytest.raises(ValueError, match="not of one photo"):
         explain.share_inside(np.zeros((2, 3), np.float32), np.zeros((3, 2), bool))
+
+
+# ---- occlusion --------------------------------------------------------------------------------------------------
+
+
+def brightness_of(place):
+    """Return a predict function: class 1's probability is the mean brightness of one place, 0 to 1."""
+    sizes = []
+
+    def predict(photos):
+        sizes.append(len(photos))
+        bright = np.array([photo[place].mean() / 255 for photo in photos])
+        return np.stack([1 - bright, bright], axis=1)
+
+    return predict, sizes
+
+
+def test_covering_the_only_place_that_counts_takes_what_it_gave():
+    predict, _ = brightness_of(np.s_[:8, 24:])
+    photo = np.zeros((32, 32, 3), np.uint8)
+    photo[:8, 24:] = 160  # a mean of 10 over the whole photo, with which it is covered
+    heat = explain.occlusion(predict, photo, 1, patch=8, stride=8)
+    expected = np.zeros((32, 32))
+    expected[:8, 24:] = (160 - 10) / 255
+    assert heat.shape == (32, 32) and heat.dtype == np.float32
+    np.testing.assert_allclose(heat, expected, atol=1e-6)
+
+
+def test_what_lowers_the_probability_of_one_class_raises_that_of_the_other():
+    predict, _ = brightness_of(np.s_[:8, 24:])
+    photo = np.random.default_rng(0).integers(0, 128, (32, 40, 3), dtype=np.uint8)
+    photo[:8, 24:] += 120
+    ours, others = (explain.occlusion(predict, photo, index, patch=8, stride=4) for index in (1, 0))
+    assert np.abs(ours).max() > 0.01
+    np.testing.assert_allclose(ours, -others, atol=1e-6)
+
+
+def test_each_pixel_has_the_mean_of_the_squares_that_covered_it():
+    photo = np.zeros((1, 5, 3), np.uint8)
+    photo[0, 2] = 100
+    predict, _ = brightness_of(np.s_[:, 2])
+    np.testing.assert_allclose(explain.occlusion(predict, photo, 1, patch=1, stride=1)[0], [0, 0, 80 / 255, 0, 0])
+
+    photo = np.zeros((2, 4, 3), np.uint8)
+    photo[:, 1] = 200  # its mean is 50
+    predict, _ = brightness_of(np.s_[:, 1])
+    heat = explain.occlusion(predict, photo, 1, patch=2, stride=1)
+    fall = 150 / 255  # for the squares that begin at 0 and at 1, and none for that at 2
+    np.testing.assert_allclose(heat, [[fall, fall, fall / 2, 0]] * 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(("height", "width", "patch", "stride"), [(20, 30, 7, 5), (9, 9, 9, 9), (40, 13, 4, 4)])
+def test_every_pixel_is_covered_and_answers_are_asked_in_batches(height, width, patch, stride):
+    photo = np.full((height, width, 3), 90, np.uint8)
+    predict, sizes = brightness_of(np.s_[:])
+    heat = explain.occlusion(predict, photo, 1, patch, stride)
+    assert np.isfinite(heat).all() and not heat.any(), "covering an even photo with its own colour changes nothing"
+    assert max(sizes) <= explain.OCCLUSION_BATCH
+    across, down = (1 + -(-(side - patch) // stride) for side in (width, height))
+    assert sum(sizes) == 1 + across * down
+
+
+def test_occlusion_leaves_the_photo_as_it_was():
+    photo = np.random.default_rng(0).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    before = photo.copy()
+    explain.occlusion(brightness_of(np.s_[:])[0], photo, 0, 8, 8)
+    np.testing.assert_array_equal(photo, before)
+
+
+@pytest.mark.parametrize(("patch", "stride"), [(8, 9), (0, 0), (8, 0), (21, 4)])
+def test_squares_that_leave_gaps_or_do_not_fit_are_refused(patch, stride):
+    with pytest.raises(ValueError, match="does not cover a photo of 30 × 20"):
+        explain.occlusion(brightness_of(np.s_[:])[0], np.zeros((20, 30, 3), np.uint8), 0, patch, stride)
+
+
+def test_grad_cam_and_occlusion_point_to_the_same_corner():
+    network = by_hand(1e-4)
+
+    def predict(photos):
+        return network.predict_on_batch(np.stack(photos).astype(np.float32))
+
+    fall = explain.occlusion(predict, bright_corner(), 1, patch=32, stride=32)
+    heat = explain.grad_cam(network, bright_corner(), 1)
+    assert np.unravel_index(fall.argmax(), fall.shape) == (0, 192)
+    corner = np.zeros((224, 224), bool)
+    corner[:32, 192:] = True
+    assert explain.pointing_game(fall, corner) and explain.pointing_game(heat, corner)
+
+
+# ---- pointing, and strangers' masks -----------------------------------------------------------------------------
+
+
+def test_pointing_by_hand():
+    heat = np.array([[0.2, 0.9], [0.1, 0.0]], np.float32)
+    mask = np.array([[False, True], [False, False]])
+    assert explain.pointing_game(heat, mask) is True
+    assert explain.pointing_game(heat, ~mask) is False
+    assert explain.pointing_game(np.zeros((2, 2)), np.ones((2, 2), bool)) is False, "no heat points nowhere"
+
+
+def test_several_hottest_pixels_point_where_most_of_them_lie():
+    heat = np.array([[1.0, 1.0, 1.0, 0.5]])
+    assert explain.pointing_game(heat, np.array([[True, True, False, False]]))
+    assert not explain.pointing_game(heat, np.array([[True, False, False, True]]))
+
+
+def test_pointing_blindly_hits_as_often_as_the_mask_is_large():
+    rng = np.random.default_rng(0)
+    mask = np.zeros((40, 40), bool)
+    mask[:10] = True
+    hits = [explain.pointing_game(rng.random((40, 40)), mask) for _ in range(2000)]
+    assert np.mean(hits) == pytest.approx(0.25, abs=0.04)
+
+
+def test_pointing_game_refuses_a_mask_of_another_shape():
+    with pytest.raises(ValueError, match="not of one photo"):
+        explain.pointing_game(np.zeros((2, 3)), np.zeros((3, 2), bool))
+
+
+def test_what_speaks_against_a_class_is_no_heat():
+    heat = np.array([[1.0, -5.0], [3.0, -1.0]])
+    mask = np.array([[True, True], [False, False]])
+    assert explain.share_inside(heat, mask) == pytest.approx(0.25)
+
+
+def strips(n: int) -> list[np.ndarray]:
+    """Return n masks, (n, n): the first has its first row, the second its second row, and so on."""
+    masks = np.zeros((n, n, n), bool)
+    masks[np.arange(n), np.arange(n)] = True
+    return list(masks)
+
+
+def test_maps_that_know_their_photos_fit_no_other_mask():
+    masks = strips(8)
+    result = explain.against_other_masks([mask.astype(float) for mask in masks], masks, explain.share_inside)
+    assert (result["own"], result["chance"]) == (1, 0)
+    assert result["p_value"] < 0.01
+
+
+def test_a_map_that_is_always_the_same_does_not_beat_chance():
+    """It lies on every mask's common place, well above their share of the area, and knows nothing of any photo."""
+    masks = [np.zeros((20, 20), bool) for _ in range(10)]
+    for i, mask in enumerate(masks):
+        mask[8:12, 8 : 12 + i // 4] = True
+    blob = np.zeros((20, 20))
+    blob[9:11, 9:11] = 1
+    for measure in (explain.share_inside, explain.pointing_game):
+        result = explain.against_other_masks([blob] * 10, masks, measure)
+        assert result["own"] > masks[-1].mean() and result["chance"] == pytest.approx(result["own"])
+        assert result["p_value"] == 1
+
+
+def test_p_value_is_the_exact_one_for_two_maps():
+    masks = strips(2)
+    heats = [mask.astype(float) for mask in masks]
+    result = explain.against_other_masks(heats, masks, explain.share_inside, n_shuffles=4000)
+    assert result["p_value"] == pytest.approx(0.5, abs=0.03)  # of two pairings one is the true one
+
+
+def test_masks_of_other_shapes_are_stretched():
+    masks = [np.zeros((10, 20), bool), np.zeros((40, 8), bool)]
+    masks[0][:, :10] = True  # the left half
+    masks[1][:, 4:] = True  # the right half
+    result = explain.against_other_masks([mask.astype(float) for mask in masks], masks, explain.share_inside)
+    assert (result["own"], result["chance"]) == (1, 0)
+
+
+def test_maps_without_heat_are_left_out():
+    masks = strips(4)
+    heats = [mask.astype(float) for mask in masks]
+    heats[1][:] = 0
+    assert explain.against_other_masks(heats, masks, explain.share_inside)["own"] == 1
+    with pytest.raises(ValueError, match="1 maps with any heat"):
+        explain.against_other_masks([heats[0], heats[1]], masks[:2], explain.share_inside)
+
+
+# ---- randomised networks ----------------------------------------------------------------------------------------
+
+
+def weights_of(network) -> dict[str, list[np.ndarray]]:
+    return {layer.name: [w.copy() for w in layer.get_weights()] for layer in network.layers if layer.weights}
+
+
+def changed(before, after) -> set[str]:
+    return {
+        name
+        for name in before
+        if any(not np.array_equal(*pair) for pair in zip(before[name], after[name], strict=True))
+    }
+
+
+def names(network) -> list[str]:
+    return [layer.name for layer in reversed(network.layers) if layer.weights]
+
+
+def parts_of(names) -> list[str]:
+    """Return the parts that the small network's layers are: its last map belongs to a block of ResNet50 by its name."""
+    return [name.removesuffix("_out") for name in names]
+
+
+def test_cascading_forgets_from_the_top_and_remembers_nothing(network):
+    before, top_down = weights_of(network), names(network)
+    for i, (part, copy) in enumerate(explain.randomised_copies(network, seed=1)):
+        assert part == parts_of(top_down)[i]
+        assert changed(before, weights_of(copy)) == set(top_down[: i + 1])
+    assert i == len(top_down) - 1
+    assert not changed(before, weights_of(network)), "the network itself has been changed"
+
+
+def test_independent_parts_forget_one_at_a_time(network):
+    before, top_down = weights_of(network), names(network)
+    parts = []
+    for part, copy in explain.randomised_copies(network, cascading=False, seed=1):
+        assert parts_of(changed(before, weights_of(copy))) == [part]
+        parts.append(part)
+    assert parts == parts_of(top_down)
+    assert not changed(before, weights_of(network))
+
+
+def test_the_same_seed_forgets_in_the_same_way(network):
+    def last(seed):
+        *_, (_, copy) = explain.randomised_copies(network, seed=seed)
+        return weights_of(copy)
+
+    assert not changed(last(1), last(1))
+    assert changed(last(1), last(2))
+
+
+def test_a_network_forgets_what_the_same_seed_gave_it():
+    network = model.build(seed=0)
+    before = weights_of(network)
+    part, copy = next(explain.randomised_copies(network, seed=0))
+    assert changed(before, weights_of(copy)) == {part}
+
+
+def test_a_copy_that_forgot_nothing_yet_answers_as_the_network_does(network, photo):
+    """The copy's untouched part is the network's: below the forgotten output, the last map is the same."""
+    _, copy = next(explain.randomised_copies(network))
+    assert copy is not network
+    ours, theirs = (explain._gradient_at_last_map(each, photo, 0)[0] for each in (network, copy))
+    np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_map_changes_when_the_output_is_forgotten(photo):
+    """The one place that counts stays bright, and the class that it speaks for may change."""
+    network = by_hand(1.0)
+    _, copy = next(explain.randomised_copies(network, seed=0))
+    kernel = copy.layers[-1].get_weights()[0]
+    assert not np.array_equal(kernel, network.layers[-1].get_weights()[0])
+    assert explain.grad_cam(copy, bright_corner(), 1).any() == (kernel[0, 1] > 0)
+
+
+def test_whole_network_forgets_block_by_block(photo):
+    network = model.build(seed=0)
+    before = weights_of(network)
+    parts = []
+    for part, copy in explain.randomised_copies(network, cascading=False):
+        touched = changed(before, weights_of(copy))
+        assert touched and all(name == part or name.startswith(part + "_") for name in touched)
+        parts.append(part)
+    blocks = [f"conv{stage}_block{i}" for stage, n in ((5, 3), (4, 6), (3, 4), (2, 3)) for i in range(n, 0, -1)]
+    assert parts == ["probabilities", "hidden", *blocks, "conv1"]
+    heat = explain.grad_cam(copy, photo, 2)
+    assert np.isfinite(heat).all()
+    assert not changed(before, weights_of(network))
+
+
+# ---- likeness of maps -------------------------------------------------------------------------------------------
+
+
+def test_rank_correlation_by_hand_and_against_scipy():
+    a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[1.0, 2.0], [4.0, 3.0]])
+    assert explain.map_similarity(a, b) == pytest.approx(1 - 6 * 2 / (4 * 15))  # 1 − 6 Σd² / (n (n² − 1))
+    rng = np.random.default_rng(0)
+    a, b = rng.random((30, 20)), rng.integers(0, 5, (30, 20)).astype(float)  # ties among them
+    assert explain.map_similarity(a, b) == pytest.approx(spearmanr(a.ravel(), b.ravel()).statistic)
+
+
+def test_rank_correlation_knows_order_only():
+    heat = np.random.default_rng(0).random((12, 9))
+    assert explain.map_similarity(heat, np.exp(5 * heat)) == pytest.approx(1)
+    assert explain.map_similarity(heat, -heat) == pytest.approx(-1)
+
+
+@pytest.mark.parametrize("measure", [explain.map_similarity, explain.structural_similarity])
+def test_maps_of_two_photos_are_not_compared(measure):
+    with pytest.raises(ValueError, match="not of one photo"):
+        measure(np.zeros((2, 3)), np.zeros((3, 2)))
+
+
+def test_an_empty_map_resembles_nothing_and_nothing_is_said_about_it():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan(explain.map_similarity(np.zeros((4, 4)), np.random.default_rng(0).random((4, 4))))
+
+
+def test_structural_similarity_of_even_maps_by_hand():
+    """Even maps have no variance, so only the term of light is left: (2ab + c) / (a² + b² + c)."""
+    a, b = np.full((20, 20), 0.2), np.full((20, 20), 0.6)
+    c = 0.01**2
+    assert explain.structural_similarity(a, b) == pytest.approx((2 * 0.12 + c) / (0.04 + 0.36 + c))
+    assert explain.structural_similarity(a, a) == pytest.approx(1)
+
+
+def test_structural_similarity_window_by_window():
+    rng = np.random.default_rng(0)
+    a, b = rng.random((14, 13)), rng.random((14, 13))
+    across = np.arange(11) - 5
+    window = np.exp(-(across[:, None] ** 2 + across[None] ** 2) / (2 * 1.5**2))
+    window /= window.sum()
+    padded = [np.pad(each, 5, mode="symmetric") for each in (a, b)]
+    values = []
+    for y, x in np.ndindex(a.shape):
+        p, q = (each[y : y + 11, x : x + 11] for each in padded)
+        mean_p, mean_q = (window * p).sum(), (window * q).sum()
+        var_p, var_q = (window * (p - mean_p) ** 2).sum(), (window * (q - mean_q) ** 2).sum()
+        both = (window * (p - mean_p) * (q - mean_q)).sum()
+        light = (2 * mean_p * mean_q + 1e-4) / (mean_p**2 + mean_q**2 + 1e-4)
+        values.append(light * (2 * both + 9e-4) / (var_p + var_q + 9e-4))
+    assert explain.structural_similarity(a, b) == pytest.approx(np.mean(values))
 
 
 # ---- on the sample ----------------------------------------------------------------------------------------------
