@@ -18,7 +18,7 @@ export JUPYTER_PREFER_ENV_PATH := 1
 unexport JUPYTER_PATH
 
 .DEFAULT_GOAL := help
-.PHONY: help setup book test lab clinical notebooks lint lock clean
+.PHONY: help setup book test lab clinical results notebooks lint lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -44,7 +44,7 @@ $(READY): requirements.lock pyproject.toml
 book: $(READY) ## build the book into _build/html (only what changed is run again)
 	@$(BIN)/python book/build.py
 
-test: $(READY) ## run the unit tests, the five notebooks and, where it is built, the site
+test: $(READY) ## run the unit tests, the notebooks and, where it is built, the site
 	@$(SAMPLE) $(BIN)/pytest $(NBVAL) --nbval-current-env --nbval-sanitize-with tests/nbval_sanitize.cfg
 
 lab: $(READY) ## open the notebooks in JupyterLab
@@ -53,6 +53,9 @@ lab: $(READY) ## open the notebooks in JupyterLab
 clinical: $(READY) ## run the notebooks on the clinical photos, into _build/clinical
 	@if [ -z "$$SKINLIB_DATA" ]; then $(BIN)/python -m skinlib fetch; fi
 	@SKINLIB_DATA="$${SKINLIB_DATA:-clinical}" $(BIN)/python book/execute.py --out _build/clinical
+
+results: $(READY) ## train and judge every rung of the ladder; RESULTS_DATA=FOLDER for other photos than the sample
+	@$(BIN)/python -m skinlib results "$${RESULTS_DATA:-sample}" --out book/results
 
 notebooks: $(READY) ## run the notebooks on the sample and save their outputs in place
 	@$(SAMPLE) $(BIN)/python book/execute.py --out notebooks

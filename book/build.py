@@ -54,7 +54,7 @@ def fingerprints() -> dict[str, str]:
     """Return a digest of the pages and notebooks, and one of all else that shapes the results in them."""
     pages = [*tree(ROOT / "book"), *tree(ROOT / "notebooks"), ROOT / "_config.yml", ROOT / "_toc.yml"]
     data = Path(os.environ.get("SKINLIB_DATA", "sample")).expanduser()
-    shapers = [*tree(ROOT / "skinlib"), ROOT / "requirements.lock", *weights_at_hand()]
+    shapers = [*tree(ROOT / "skinlib"), ROOT / "requirements.lock", *tree(ROOT / "book/results"), *weights_at_hand()]
     if data.is_dir():
         shapers += tree(data)
     choices = [f"{name}={os.environ.get(name, '')}" for name in CHOICES]

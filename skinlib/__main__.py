@@ -56,11 +56,28 @@ def _parser() -> argparse.ArgumentParser:
     fetch = command("fetch", _fetch, "Download the clinical photos and check each against the manifest.")
     fetch.add_argument("--out", type=Path, help="folder to make (default: in the cache, where 'clinical' looks)")
 
+    audit = command("audit", _audit, "Find damaged files, copies, leaks between the splits and conflicting labels.")
+    audit.add_argument("data", metavar="DATA")
+    audit.add_argument("--json", type=Path, metavar="FILE", help="write the findings here")
+    audit.add_argument("--sheets", type=Path, metavar="DIR", help="draw what was found, for a person to check")
+    audit.add_argument(
+        "--splits", type=Path, metavar="FILE", help="write a clean split here: sha256, photo_id, split, fold"
+    )
+    audit.add_argument("--seed", help="for --splits, and which sample (default: 0)")
+
+    described = command("croissant", _croissant, "Describe the data to machines: Croissant, in JSON-LD.")
+    described.add_argument("data", metavar="DATA")
+    described.add_argument("--out", type=Path, required=True, metavar="FILE", help="best in the folder of the photos")
+
     train = command("train", _train, "Train by the recipe and write a run.")
     train.add_argument("data", metavar="DATA")
     train.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder to make")
     train.add_argument(
-        "--split", choices=["official"], default="official", help="which photos judge (default: official)"
+        "--split",
+        choices=["official", "grouped"],
+        default="official",
+        help="which photos judge: the data set's own test photos, or a split that keeps copies on one side "
+        "(default: official)",
     )
     train.add_argument("--weights", help="auto, imagenet, untrained, or a weights file (default: auto)")
     train.add_argument("--epochs", type=int, default=12)
@@ -69,9 +86,22 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--augment", type=int, default=0, metavar="COPIES", help="altered copies of each training photo")
     train.add_argument("--seed", help="same seed, same numbers (default: 0)")
 
+    results = command(
+        "results", _results, "Train and judge every rung of the ladder, on the official and a clean split."
+    )
+    results.add_argument("data", metavar="DATA")
+    results.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder for the table and its provenance"
+    )
+    results.add_argument(
+        "--weights", nargs="+", default=["untrained", "imagenet"], help="(default: untrained imagenet)"
+    )
+    results.add_argument("--seed", help="same seed, same numbers (default: 0)")
+
     evaluate = command("evaluate", _evaluate, "Judge a run by its table of predictions.")
     evaluate.add_argument("run", metavar="RUN", type=Path)
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here")
+    evaluate.add_argument("--against", type=Path, metavar="RUN", help="another run: compare both photo by photo")
 
     predict = command("predict", _predict, "Ask a run what photos show.")
     predict.add_argument("run", metavar="RUN", type=Path)
@@ -97,6 +127,37 @@ def _fetch(options) -> None:
     print(f"the clinical photos are in {folder}, every file checked; {where}")
 
 
+def _audit(options) -> None:
+    choices = settings.load(data=options.data, seed=options.seed)
+    from skinlib import audit, photos, splits
+
+    data = photos.open_data(choices)
+    found = audit.audit(data)
+    report = found.report()
+    leaks = report["leaks"]
+    print(f"{report['n_files']} files show {report['n_photos']} photos; {len(report['damaged'])} files are damaged")
+    print(f"{leaks['test_files']} of {leaks['of']} test files show a photo of the training set")
+    print(f"{len(report['conflicts'])} photos lie in the folders of two conditions; {report['seconds']:.1f} s")
+    if options.json:
+        _write_json(options.json, report)
+    if options.splits:
+        with written_whole(options.splits) as draft:
+            splits.table(found.photos, choices.seed).to_csv(draft, index=False)
+    if options.sheets:
+        from skinlib import sheets
+
+        print(f"{sheets.draw(data, found, options.sheets)} sheets in {options.sheets}")
+
+
+def _croissant(options) -> None:
+    choices = settings.load(data=options.data)
+    from skinlib import audit, croissant, photos
+
+    data = audit.identified(photos.open_data(choices))
+    croissant.write(data, options.out)
+    print(f"{len(data.photos)} files described in {options.out}")
+
+
 def _train(options) -> None:
     choices = settings.load(data=options.data, weights=options.weights, seed=options.seed)
     from skinlib import photos, train
@@ -106,10 +167,17 @@ def _train(options) -> None:
     if len(data.left_out):
         first = data.left_out.iloc[0]
         print(f"left out {len(data.left_out)} files, the first {first.path} ({first.reason})", file=sys.stderr)
-    run = train.train(data, choices, options.out, recipe)
+    run = train.train(data, choices, options.out, recipe, options.split)
     print(run.provenance["weights"]["note"])
     _print_metrics(run)
     print(f"the run is in {run.path}")
+
+
+def _results(options) -> None:
+    choices = settings.load(data=options.data, seed=options.seed)
+    from skinlib import ladder, photos
+
+    print(f"the table is {ladder.results(photos.open_data(choices), choices, options.out, options.weights)}")
 
 
 def _evaluate(options) -> None:
@@ -118,9 +186,30 @@ def _evaluate(options) -> None:
     run = train.Run(options.run)
     metrics = evaluate.metrics(run.predictions)
     _print_metrics(run)
+    if options.against:
+        metrics["comparison"] = _compare(evaluate, train.Run(options.against), run)
     if options.json:
-        with written_whole(options.json) as draft:
-            draft.write_text(json.dumps(metrics, indent=2, allow_nan=False) + "\n")
+        _write_json(options.json, metrics)
+
+
+def _compare(evaluate, other, run) -> dict:
+    """Compare two runs on the test photos that both judged, and say it in two lines."""
+    try:
+        found = evaluate.compare_runs(other.predictions, run.predictions)
+    except ValueError as error:
+        raise settings.InputError(f"{other.path} and {run.path} can't be compared: {error}") from error
+    low, high = found["difference_interval"]
+    print(
+        f"against {other.path}: accuracy {found['difference']:+.4f} (95 % interval {low:+.4f} to {high:+.4f})\n"
+        f"of {found['photos']} test photos that both judged, {found['only_b']} are right here alone and "
+        f"{found['only_a']} there alone (McNemar's p = {found['p_value']:.4f})"
+    )
+    return found
+
+
+def _write_json(path: Path, content: dict) -> None:
+    with written_whole(path) as draft:
+        draft.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _print_metrics(run) -> None:

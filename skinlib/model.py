@@ -102,17 +102,24 @@ def preprocess(photos: np.ndarray) -> np.ndarray:
     return photos[..., ::-1].astype(np.float32) - np.float32(MEANS_BGR)
 
 
-def build(weights: Weights | None = None, n_classes: int = len(conditions.CONDITIONS), seed: int = 0) -> keras.Model:
+def build(
+    weights: Weights | None = None,
+    n_classes: int = len(conditions.CONDITIONS),
+    seed: int = 0,
+    swapped_channels: bool = False,
+) -> keras.Model:
     """Build the whole network: resize, preprocess, ResNet50 without its top, pool, Dense 512, Dense ``n_classes``.
 
     Takes RGB photos, (n, height, width, 3), 0 to 255, of any size; gives probabilities, float32 (n, n_classes).
     Every part is a standard Keras layer or operation, so the saved file opens without this package. The model is flat:
     ResNet50's layers are the model's own, which Grad-CAM needs. Without ``weights`` the backbone is as initialised.
+    ``swapped_channels`` builds the original's mistake in: red and blue have changed places before the preprocessing.
     """
     set_seed(seed)
     photo = keras.Input((None, None, 3), name="photo")
     x = keras.layers.Resizing(SIZE, SIZE, interpolation="bilinear", name="resize")(photo)
-    x = keras.ops.flip(x, axis=-1)  # RGB to BGR
+    if not swapped_channels:  # swapped twice is not swapped at all
+        x = keras.ops.flip(x, axis=-1)  # RGB to BGR
     x = keras.layers.Rescaling(1.0, offset=[-mean for mean in MEANS_BGR], name="subtract_means")(x)
     backbone = keras.applications.ResNet50(include_top=False, weights=None, input_tensor=x)
     if weights is not None:

@@ -324,6 +324,14 @@ class DataSet:
     cache: Path
     """Folder for what is computed from these photos."""
 
+    @property
+    def damaged(self) -> pd.DataFrame:
+        """The rows of ``left_out`` that should be photos by place and name, and whose content can't be read."""
+        files = [
+            (self.root / path).is_file() and not _why_not(self.root, self.root / path) for path in self.left_out.path
+        ]
+        return self.left_out[np.array(files, dtype=bool)].reset_index(drop=True)
+
     def path(self, row_path: str) -> Path:
         """Return the file of a row of ``photos``, given its path there."""
         return self.root / row_path

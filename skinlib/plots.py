@@ -5,6 +5,7 @@ closed in pyplot: a notebook cell that ends in it shows it once. :func:`book_fig
 """
 
 import functools
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,9 +14,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, Rectangle
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator, PercentFormatter, ScalarFormatter
+from matplotlib.lines import Line2D
+from matplotlib.patches import ConnectionPatch, Patch, Rectangle
+from matplotlib.ticker import (
+    FixedLocator,
+    LogLocator,
+    MaxNLocator,
+    NullFormatter,
+    NullLocator,
+    PercentFormatter,
+    ScalarFormatter,
+)
 
 from skinlib.conditions import KEYS, by_key
 
@@ -249,6 +260,89 @@ def photo_pairs(pairs: Sequence[tuple[np.ndarray, np.ndarray]], names: Sequence[
             axes = figure.add_axes((left, 1 - (row + 0.82) / down, 0.465 * width, 0.82 / down))
             show_photo(axes, square(pair[side], 200))
             axes.set_xlabel(words[side], fontsize=8.5, labelpad=2)
+    return figure
+
+
+@book_figure
+def twins(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], columns: int = 4) -> Figure:
+    """Show test photos beside training photos that show the same, a row of pairs for each condition.
+
+    Introduced in chapter 1. ``rows`` maps keys to at most ``columns`` pairs (test, training), each (H, W, 3) RGB uint8.
+    Test photos have an orange frame, training photos a blue one. Without any pair the figure says so.
+    """
+    if not any(rows.values()):
+        return photo_pairs([], [])
+    side, line, gap = 96, 4, 16
+    step = 2 * side + gap
+    figure, axes = plt.subplots(len(rows), 1, figsize=(WIDTH, 0.3 + 0.75 * len(rows)), squeeze=False)
+    for place, (key, pairs) in zip(axes.flat, rows.items(), strict=True):
+        strip = np.full((side, columns * step - gap, 3), 255, np.uint8)
+        for i, pair in enumerate(pairs[:columns]):
+            for left, photo, colour in zip((i * step, i * step + side), pair, (ORANGE, BLUE), strict=True):
+                strip[:, left : left + side] = np.round(255 * np.array(to_rgb(colour)))
+                strip[line:-line, left + line : left + side - line] = square(photo, side - 2 * line)
+        show_photo(place, strip)
+        place.set_ylabel(
+            by_key(key).title.replace(" larva", "\nlarva"), rotation=0, ha="right", va="center", fontsize=9.5
+        )
+    frames = [
+        Patch(facecolor="white", edgecolor=colour, linewidth=2.5, label=words)
+        for colour, words in ((ORANGE, "test photo"), (BLUE, "training photo"))
+    ]
+    figure.legend(handles=frames, loc="outside upper center", ncols=2)
+    return figure
+
+
+@book_figure
+def distances(kinds: Mapping[str, np.ndarray], limit: float, xlabel: str) -> Figure:
+    """Draw how far apart the photos of pairs are, each kind of pair as the share of its pairs, and a limit as a line.
+
+    Introduced in the second look at chapter 1. ``kinds`` maps at most three names to whole numbers, int (n,).
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
+    edges = np.arange(max((values.max(initial=0) for values in kinds.values()), default=0) + 2) - 0.5
+    for (name, values), colour in zip(kinds.items(), (PALE, ORANGE, BLUE), strict=False):
+        shares = np.histogram(values, edges)[0] / max(len(values), 1)
+        axes.bar(edges[:-1] + 0.5, shares, 0.94, color=colour, alpha=0.8, label=f"{name}: {len(values):,} pairs")
+    axes.axvline(limit + 0.5, color="black", linewidth=1.2, linestyle=(0, (4, 3)), label=f"limit: {limit:g}")
+    axes.set(xlabel=xlabel, ylabel="share of the pairs", xlim=(-0.8, edges[-1] + 0.3))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    figure.legend(loc="outside upper center", ncols=3)
+    return figure
+
+
+@book_figure
+def laid_on(
+    photo: np.ndarray, other: np.ndarray, places: np.ndarray, other_places: np.ndarray, matrix: np.ndarray, side: int
+) -> Figure:
+    """Show features that two photos share, and one photo laid on the other: a chequerboard of squares from both.
+
+    Introduced in chapter 1. The photos are uint8 (H, W, 3). ``places`` and ``other_places`` are (k, 2), x and y, and
+    ``matrix`` is the affine map, (2, 3), from the first to the second: all on photos squeezed to ``side`` × ``side``.
+    """
+    figure, panels = plt.subplots(1, 3, figsize=(WIDTH, 2.75))
+    times = max(384 // side, 1)  # drawn larger than they were compared, so that there is something to see
+    places, other_places = ((np.asarray(each) + 0.5) * times - 0.5 for each in (places, other_places))
+    turn, shift = matrix[:, :2], (matrix[:, 2] + 0.5) * times - 0.5
+    matrix = np.column_stack([turn, shift - turn @ np.full(2, (times - 1) / 2)])
+    side *= times
+    squares = [cv2.resize(each, (side, side), interpolation=cv2.INTER_AREA) for each in (photo, other)]
+    colours = plt.get_cmap("viridis")(np.linspace(0, 1, max(len(places), 2)))[: len(places)]
+    for axes, picture, points, title in zip(
+        panels, squares, (places, other_places), ("a photo", "another file"), strict=False
+    ):
+        show_photo(axes, picture, title)
+        axes.scatter(*points.T, s=16, c=colours, edgecolors="white", linewidths=0.6)
+        axes.set(xlim=(-0.5, side - 0.5), ylim=(side - 0.5, -0.5))
+    for start, end, colour in zip(places, other_places, colours, strict=True):
+        line = ConnectionPatch(
+            start, end, "data", "data", axesA=panels[0], axesB=panels[1], color=colour, linewidth=0.6
+        )
+        figure.add_artist(line)
+    laid = cv2.warpAffine(squares[0], matrix, (side, side), borderValue=(255, 255, 255))
+    rows, columns = np.indices((side, side)) * 4 // side
+    from_first = (rows + columns) % 2 == 0
+    show_photo(panels[2], np.where(from_first[..., None], laid, squares[1]), "squares from both in turn")
     return figure
 
 
@@ -758,6 +852,236 @@ def precision_recall_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, f
     return figure
 
 
+# --- chapter 4, continued: how sure is the model? --------------------------------------------------------------------
+
+
+@book_figure
+def reliability_diagram(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw accuracy against confidence, a panel for each name: dots are bins, with intervals; the diagonal is perfect.
+
+    Introduced in chapter 4. ``tables`` holds what ``calibration.reliability_table`` returns. The pale bars are where
+    the bins of a perfectly calibrated model lie in 95 of 100 cases; bins outside them are orange.
+    """
+    count = len(tables)
+    height = 0.9 + min(3.2, (WIDTH - 0.8) / count)
+    figure, panels = plt.subplots(1, count, figsize=(WIDTH, height), sharey=True, squeeze=False)
+    figure.get_layout_engine().set(wspace=0.06)
+    for axes, (name, table) in zip(panels.flat, tables.items(), strict=True):
+        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1)
+        axes.vlines(table.confidence, table.calibrated_low, table.calibrated_high, color=PALE, linewidth=6, zorder=0)
+        outside = (table.accuracy < table.calibrated_low) | (table.accuracy > table.calibrated_high)
+        for rows, colour, marker in ((table[~outside], BLUE, "o"), (table[outside], ORANGE, "D")):
+            axes.vlines(rows.confidence, rows.low, rows.high, color=colour, linewidth=1.4)
+            axes.plot(rows.confidence, rows.accuracy, marker, color=colour, markersize=6)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+        axes.set_title(name, loc="center")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_locator(plt.MultipleLocator(0.25))
+            axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    panels[0, 0].set_ylabel("right: share of the bin's photos")
+    figure.supxlabel("confidence: mean probability of the bin's answers", fontsize=10)
+    band = Patch(color=PALE, label="perfect calibration, 95 %")
+    dots = _dots({"a bin, 95 %": (BLUE, "o"), "a bin outside": (ORANGE, "D")})
+    figure.legend(handles=[band, *dots], loc="outside upper center", ncols=3)
+    return figure
+
+
+def _dots(names: Mapping[str, tuple[str, str]]) -> list[Line2D]:
+    """Return handles for a legend: a dot of a colour and shape for each name, on the line of its interval."""
+    return [
+        Line2D([], [], color=colour, marker=marker, markersize=6, linewidth=1.4, label=name)
+        for name, (colour, marker) in names.items()
+    ]
+
+
+@book_figure
+def calibration_bias_by_size(table: pd.DataFrame, measured: Mapping[str, tuple[int, float]]) -> Figure:
+    """Draw the calibration error that a perfectly calibrated model shows by chance, against the number of photos.
+
+    Introduced in chapter 4. ``table`` is what ``calibration.bias_by_size`` returns, sizes rising; ``measured`` maps
+    words to photos and error of what was measured, drawn as diamonds.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.4))
+    axes.fill_between(table.photos, table.low, table.high, color=BLUE, alpha=0.25, linewidth=0)
+    axes.plot(table.photos, table["mean"], color=BLUE)
+    axes.set(xscale="log", xlabel="photos", ylabel="expected calibration error")
+    highest = max([table.high.max(), *(error for _, error in measured.values())])
+    axes.set(ylim=(0, 1.12 * highest), xlim=(table.photos.min(), table.photos.max()))
+    middle = np.sqrt(table.photos.min() * table.photos.max())  # halfway on a logarithmic axis
+    for (words, (photos, error)), below in zip(measured.items(), np.resize([False, True], len(measured)), strict=True):
+        right = photos > middle
+        axes.plot(photos, error, "D", color=ORANGE, markersize=7, clip_on=False)
+        axes.annotate(
+            words, (photos, error), (-9 if right else 9, -4 if below else 4), textcoords="offset points",
+            ha="right" if right else "left", va="top" if below else "bottom", color=ORANGE,
+        )  # fmt: skip
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="y")
+    handles = [
+        Patch(color=BLUE, alpha=0.25, label="perfect calibration, 95 %"),
+        Line2D([], [], color=BLUE, label="its mean"),
+        Line2D([], [], color=ORANGE, marker="D", linestyle="", markersize=7, label="measured"),
+    ]
+    figure.legend(handles=handles[: 2 + bool(measured)], loc="outside upper center", ncols=3)
+    return figure
+
+
+@book_figure
+def risk_coverage_curves(curves: Mapping[str, pd.DataFrame], thresholds: Mapping[str, float] | None = None) -> Figure:
+    """Draw the share of wrong answers against the share of photos answered; dots are the chosen thresholds.
+
+    Introduced in chapter 4. ``curves`` holds what ``abstention.risk_coverage`` returns, up to seven of them;
+    ``thresholds`` maps some of their names to a threshold. One that answers none of these photos has no dot.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.5))
+    for name, curve in curves.items():
+        threshold = (thresholds or {}).get(name)
+        words = "" if threshold is None else ", never sure enough" if threshold > 1 else f", from {threshold:.0%} sure"
+        # Between two thresholds nothing changes: a step, that starts where the first photo is answered.
+        (line,) = axes.plot(curve.coverage, curve.risk, drawstyle="steps-pre", linewidth=1.8, label=name + words)
+        chosen = curve[curve.threshold >= (np.inf if threshold is None else threshold)].tail(1)
+        dot = {"color": line.get_color(), "markersize": 9, "mec": "white", "clip_on": False, "zorder": 4}
+        axes.plot(chosen.coverage, chosen.risk, "o", **dot)
+    highest = max(curve.risk.max() for curve in curves.values())
+    axes.set(xlabel="coverage: share of the photos answered", ylabel="risk: wrong among the answered")
+    axes.set(xlim=(0, 1.005), ylim=(0, max(0.05, min(1.02, 1.15 * highest))))
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid()
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2 if thresholds else 3)
+    return figure
+
+
+@book_figure
+def score_histograms(
+    scores: Mapping[str, tuple[np.ndarray, np.ndarray]], limits: Mapping[str, float] | None = None
+) -> Figure:
+    """Draw how strange known photos (upwards) and other photos (downwards) are, a panel for each score.
+
+    Introduced in chapter 4. ``scores`` maps a score's name to float arrays (n,) of known and (m,) of other photos;
+    ``limits`` maps some of the names to the strangeness from which on photos are refused, a dashed line.
+    """
+    count = len(scores)
+    figure, panels = plt.subplots(1, count, figsize=(WIDTH, 3.1), sharey=True, squeeze=False)
+    for axes, (name, sides) in zip(panels.flat, scores.items(), strict=True):
+        edges = np.histogram_bin_edges(np.r_[sides], 18) if len(np.r_[sides]) else np.linspace(0, 1, 19)
+        for values, sign, colour in zip(sides, (1, -1), (BLUE, ORANGE), strict=True):
+            shares = np.histogram(values, edges)[0] / max(len(values), 1)
+            axes.bar(edges[:-1], sign * shares, 0.92 * np.diff(edges), align="edge", color=colour)
+        axes.axhline(0, color="black", linewidth=0.8)
+        if limits and name in limits:
+            axes.axvline(limits[name], color="black", linewidth=1.2, linestyle=(0, (4, 3)))
+        axes.set_title(name, loc="center", fontsize=9.5)
+        axes.xaxis.set_major_locator(plt.MaxNLocator(4))
+    most = max(abs(bar.get_height()) for axes in panels.flat for bar in axes.patches) or 1
+    panels[0, 0].set(ylim=(-1.1 * most, 1.1 * most), ylabel="share of the photos")
+    panels[0, 0].yaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
+    figure.supxlabel("strangeness", fontsize=10)
+    handles = [Patch(color=BLUE, label="known conditions"), Patch(color=ORANGE, label="other photos")]
+    handles += [Line2D([], [], color="black", linewidth=1.2, linestyle=(0, (4, 3)), label="limit")] * bool(limits)
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure
+
+
+@book_figure
+def paired_comparison(comparison: Mapping, names: tuple[str, str]) -> Figure:
+    """Draw how many photos two models got right or wrong together, and the difference of their accuracies.
+
+    Introduced in chapter 4. ``comparison`` is what ``evaluate.compare_runs`` returns, ``names`` those of its two runs.
+    """
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 2.9), width_ratios=[1, 1.5])
+    counts = np.array(
+        [[comparison["both_right"], comparison["only_a"]], [comparison["only_b"], comparison["both_wrong"]]]
+    )
+    colours = np.array([[PALE, BLUE], [ORANGE, PALE]])
+    left.imshow(np.array([[to_rgb(colour) for colour in row] for row in colours]))
+    for (row, column), number in np.ndenumerate(counts):
+        words = "white" if row != column else "#222222"
+        left.text(column, row, f"{number}", ha="center", va="center", fontsize=13, color=words)
+    left.set(xticks=[0, 1], xticklabels=["right", "wrong"], yticks=[0, 1], yticklabels=["right", "wrong"])
+    left.set(xlabel=names[1], ylabel=names[0])
+    left.set_title(f"{comparison['photos']} photos", loc="center")
+    left.tick_params(length=0)
+    left.spines[:].set_visible(False)
+    low, high = comparison["difference_interval"]
+    right.axvline(0, color="black", linewidth=1)
+    right.plot([low, high], [0, 0], color=GREY, linewidth=5, alpha=0.5, solid_capstyle="butt")
+    right.plot(comparison["difference"], 0, "o", color=GREY, markersize=9)
+    widest = 1.25 * max(abs(low), abs(high), 0.02)
+    right.set(xlim=(-widest, widest), ylim=(-1, 1), yticks=[])
+    right.set_xlabel("accuracy gained, percentage points, 95 % interval")
+    right.spines.left.set_visible(False)
+    right.xaxis.set_major_locator(plt.MaxNLocator(7, symmetric=True))
+    right.xaxis.set_major_formatter(lambda value, _: f"{100 * value:+.3g}" if value else "0")
+    for name, side, colour in zip(names, (-1, 1), (BLUE, ORANGE), strict=True):
+        right.text(side * 0.97 * widest, 0.92, f"{name}\nis better", ha="left" if side < 0 else "right", va="top",
+                   color=colour)  # fmt: skip
+    p_value = comparison["p_value"]
+    right.set_title("p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}", loc="center")
+    return figure
+
+
+@book_figure
+def learning_curve_by_photos(table: pd.DataFrame, ends: pd.DataFrame, chance: float) -> Figure:
+    """Draw test accuracy against the number of photos learned from: small dots are repeats, the line is their mean.
+
+    Introduced in chapter 4. ``table`` is what ``train.learning_curve`` returns; ``ends`` has low and high, the interval
+    that the test photos leave to each mean, with the numbers of photos as its index.
+    """
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
+    mean = table.groupby("photos").accuracy.mean()
+    axes.fill_between(ends.index, ends.low, ends.high, color=BLUE, alpha=0.2, linewidth=0)
+    axes.plot(mean.index, mean, color=BLUE, marker="o", markersize=7)
+    axes.plot(table.photos, table.accuracy, "o", color=ORANGE, markersize=3.5, zorder=3)
+    axes.axhline(chance, color=GREY, linestyle=(0, (4, 3)), linewidth=1.2)
+    axes.text(mean.index[-1], chance, "chance ", va="bottom", ha="right", color=GREY, fontsize=9)
+    axes.set(xscale="log", ylim=(0, 1.02), xlabel="photos learned from, copies not counted", ylabel="test accuracy")
+    axes.xaxis.set_major_locator(FixedLocator(list(mean.index)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="y")
+    handles = [
+        Line2D([], [], color=BLUE, marker="o", markersize=7, label="mean of the repeats"),
+        Patch(color=BLUE, alpha=0.2, label="95 %, from the test photos"),
+        Line2D([], [], color=ORANGE, marker="o", linestyle="", markersize=3.5, label="a repeat"),
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3)
+    return figure
+
+
+@book_figure
+def ladder(table: pd.DataFrame) -> Figure:
+    """Draw the accuracy of each rung with its interval, official split beside clean split.
+
+    Introduced in chapter 4. ``table`` has columns rung, weights ("none" where a rung has no network), split ("official"
+    or "grouped"), accuracy, low and high; rungs stand in the order of their first rows.
+    """
+    steps = list(dict.fromkeys(zip(table.weights, table.rung, strict=True)))
+    figure, axes = plt.subplots(figsize=(WIDTH, 0.95 + 0.4 * len(steps)))
+    looks = {"official": (ORANGE, "D", -0.16), "grouped": (BLUE, "o", 0.16)}
+    for row in table.itertuples():
+        colour, marker, shift = looks[row.split]
+        place = steps.index((row.weights, row.rung)) + shift
+        axes.plot([row.low, row.high], [place, place], color=colour, linewidth=4, alpha=0.45, solid_capstyle="butt")
+        axes.plot(row.accuracy, place, marker, color=colour, markersize=7)
+    axes.set(yticks=range(len(steps)), yticklabels=[rung for _, rung in steps])
+    axes.set(xlim=(0, 1), ylim=(len(steps) - 0.45, -0.55), xlabel="accuracy, counted in photos")
+    for place, ((weights, _), (before, _)) in enumerate(zip(steps, [("none", ""), *steps], strict=False)):
+        if weights != before:
+            axes.axhline(place - 0.5, color=GREY, linewidth=0.8)
+            words = textwrap.fill(f"{weights} weights", 12)
+            axes.text(1.01, place - 0.42, words, va="top", fontsize=9, transform=axes.get_yaxis_transform())
+    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="x")
+    axes.tick_params(left=False)
+    kinds = {"official split": looks["official"][:2], "clean split": looks["grouped"][:2]}
+    figure.legend(handles=_dots(kinds), loc="outside upper center", ncols=2)
+    return figure
+
+
 # --- chapter 5, Error analysis --------------------------------------------------------------------------------------
 
 
@@ -970,4 +1294,63 @@ def covering(drops: pd.DataFrame) -> Figure:
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:+.2f}" if value else "0")
     axes.grid(axis="x")
     axes.tick_params(left=False)
+    return figure
+
+
+@book_figure
+def forgetting(likeness: pd.DataFrame) -> Figure:
+    """Draw how far maps still resemble the trained network's while it forgets, part by part from its output down.
+
+    Introduced in chapter 5. ``likeness`` has a row for each way, part and photo, parts in the order of forgetting, and
+    columns way ("everything above, too" or the like), part and similarity, -1 to 1. Dots are photos, lines medians.
+    """
+    parts = list(dict.fromkeys(likeness.part))
+    ways = list(dict.fromkeys(likeness.way))
+    figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
+    axes.axhline(0, color="black", linewidth=0.8)
+    for way, colour, shift in zip(ways, (ORANGE, BLUE), (-0.12, 0.12), strict=False):
+        rows = likeness[likeness.way == way]
+        places = rows.part.map(parts.index)
+        axes.plot(places + shift, rows.similarity, "o", color=colour, alpha=0.35, markersize=4, mew=0)
+        medians = rows.groupby(places).similarity.median()
+        axes.plot(medians.index + shift, medians, "-", color=colour, linewidth=2, label=way)
+    axes.set(
+        ylabel="rank correlation with the trained map", xlabel="forgotten, from the output down", ylim=(-1.05, 1.05)
+    )
+    axes.set_xticks(range(len(parts)), parts, rotation=60, ha="right", rotation_mode="anchor", fontsize=8.5)
+    axes.grid(axis="y")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
+# --- chapter 5, continued: shortcuts, people, labels ----------------------------------------------------------------
+
+
+@book_figure
+def tone_agreement(table: pd.DataFrame, measured: Mapping[str, str], colours: Sequence[str]) -> Figure:
+    """Draw measured typology angles against the true angle of each tone, a panel for each way to measure.
+
+    Introduced in chapter 5. ``table`` has a row per photo and the columns tone (Monk, 1 to 10), true_angle and those
+    that ``measured`` maps to a panel's title; all angles are in degrees. ``colours`` are the ten hex colours of the
+    scale. Dots are photos, dashes their medians; on the diagonal the measurement is right.
+    """
+    figure, panels = plt.subplots(1, len(measured), figsize=(WIDTH, 3.9), sharex=True, sharey=True, squeeze=False)
+    rng = np.random.default_rng(0)
+    for axes, (column, title) in zip(panels.flat, measured.items(), strict=True):
+        axes.plot([-90, 90], [-90, 90], "--", color=GREY, linewidth=1.2)
+        for tone, rows in table.dropna(subset=column).groupby("tone"):
+            true, angles = rows.true_angle.iloc[0], rows[column]
+            spread = true + rng.uniform(-3, 3, len(rows))
+            axes.scatter(spread, angles, s=26, color=colours[tone - 1], edgecolors="#777777", linewidths=0.6, zorder=2)
+            axes.plot([true - 6, true + 6], [angles.median()] * 2, color=ORANGE, linewidth=2.5, zorder=3)
+        axes.set(title=title, xlim=(-95, 95), ylim=(-95, 95), aspect="equal")
+        axes.set(xticks=range(-90, 91, 45), yticks=range(-90, 91, 45))
+        axes.grid(axis="y")
+    figure.supxlabel("true angle of the tone, degrees (dark to light)", fontsize=10)
+    panels[0, 0].set_ylabel("measured angle, degrees")
+    lines = [
+        Line2D([], [], color=ORANGE, linewidth=2.5, label="median of a tone"),
+        Line2D([], [], color=GREY, linewidth=1.2, linestyle="--", label="measured right"),
+    ]
+    figure.legend(handles=lines, loc="outside upper center", ncols=2)
     return figure

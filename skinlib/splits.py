@@ -1,12 +1,27 @@
 """Which photo is for learning, which for choosing, which for judging.
 
-Introduced in chapter 3, Training.
+Introduced in chapter 3, Training. ``clinical_splits.csv`` beside this file is the clean split of the clinical photos:
+anybody who uses it can compare with anybody else who does.
 """
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
 
 VALIDATION_SHARE = 0.2
+"""Share of the photos not kept for testing that become validation photos, as in the original recipe."""
+TEST_SHARE = 0.2
+"""Share of the photos that a clean split keeps for testing: as large as the official test set, counted in files."""
+N_FOLDS = 5
+CLINICAL = Path(__file__).with_name("clinical_splits.csv")
+"""The clean split of the clinical photos: sha256, photo_id, split, fold. It was made by ``python -m skinlib audit
+clinical --splits FILE``, with seed 0, before this file existed: where it does, its split is returned."""
+CLINICAL_VERSION = 1
+"""Version of that file. Name it beside any score; raise it when a row changes, for scores then can't be compared."""
 
 
 def official(photos: pd.DataFrame, seed: int = 0, validation_share: float = VALIDATION_SHARE) -> np.ndarray:
@@ -22,3 +37,61 @@ def official(photos: pd.DataFrame, seed: int = 0, validation_share: float = VALI
         held_out = rng.permutation(rows)[: round(validation_share * len(rows))]
         split[held_out] = "validation"
     return split
+
+
+def grouped(photos: pd.DataFrame, seed: int = 0) -> np.ndarray:
+    """Return "train", "validation" or "test" for each row of a catalogue; all files of a photo get the same.
+
+    ``photos`` needs the ``photo_id`` of :func:`skinlib.audit.identified`. The shares are counted in photos, of each
+    condition apart. For the clinical photos the shipped split is returned, whatever the seed.
+
+    A photo that lies in the folders of two conditions is for training: nobody can say which answer would be right, so
+    it must not judge. Nor is it left out, for that would take the error out of the training that the split is to judge.
+    """
+    shipped = _shipped()
+    if photos.sha256.isin(shipped.index).all():
+        return shipped.split.loc[photos.sha256].to_numpy(dtype=object)
+    by_photo = photos.groupby("photo_id").condition.agg(["first", "nunique"])
+    split_of = dict.fromkeys(by_photo.index, "train")
+    rng = np.random.default_rng(seed)
+    for key in sorted(by_photo["first"].unique()):
+        certain = by_photo.index[(by_photo["first"] == key) & (by_photo["nunique"] == 1)]
+        order = rng.permutation(certain.to_numpy(dtype=object))
+        n_test = round(TEST_SHARE * len(order))
+        n_validation = round(VALIDATION_SHARE * (len(order) - n_test))
+        split_of |= dict.fromkeys(order[:n_test], "test")
+        split_of |= dict.fromkeys(order[n_test : n_test + n_validation], "validation")
+    return photos.photo_id.map(split_of).to_numpy(dtype=object)
+
+
+SPLITTERS = {"official": official, "grouped": grouped}
+
+
+def folds(photos: pd.DataFrame, n_folds: int = N_FOLDS, n_repeats: int = 1, seed: int = 0) -> Iterator[np.ndarray]:
+    """Yield which rows are held out, bool (n,), fold after fold: repeated stratified group k-fold.
+
+    In each repeat every row is held out once, all files of a photo together, and the folds have about the same mix of
+    conditions.
+    """
+    for repeat in range(n_repeats):
+        folding = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed + repeat)
+        for _, rows in folding.split(photos, photos.condition, photos.photo_id):
+            held_out = np.zeros(len(photos), dtype=bool)
+            held_out[rows] = True
+            yield held_out
+
+
+def table(photos: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Return a clean split to publish: sha256, photo_id, split and fold (0 to 4), one row per distinct content."""
+    fold = np.zeros(len(photos), dtype=int)
+    for number, held_out in enumerate(folds(photos, seed=seed)):
+        fold[held_out] = number
+    rows = photos[["sha256", "photo_id"]].assign(split=grouped(photos, seed), fold=fold)
+    return rows.drop_duplicates("sha256").sort_values("sha256", ignore_index=True)
+
+
+@cache
+def _shipped() -> pd.DataFrame:
+    if not CLINICAL.exists():
+        return pd.DataFrame({"split": []}, index=pd.Index([], dtype=str))
+    return pd.read_csv(CLINICAL, index_col="sha256")

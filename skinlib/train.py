@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from skinlib import conditions, evaluate, model, settings, splits
+from skinlib import audit, conditions, evaluate, model, settings, splits
 from skinlib.files import written_whole
 from skinlib.model import Weights, keras
 from skinlib.photos import DataSet
@@ -48,6 +48,8 @@ class Recipe:
     """Epochs of training for the last stage, after the head's."""
     augmented_copies: int = 0
     """Altered versions of each training photo; epoch e shows version e modulo their number + 1, 0 being the photo."""
+    swapped_channels: bool = False
+    """Whether red and blue change places in every photo: the original's mistake of reading BGR and expecting RGB."""
 
     def __post_init__(self):
         """Raise InputError for numbers that can't be."""
@@ -74,17 +76,24 @@ def augment(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def features(
-    data: DataSet, weights: Weights, layer: str = "pool", paths: Sequence[str] | None = None, version: int = 0
+    data: DataSet,
+    weights: Weights,
+    layer: str = "pool",
+    paths: Sequence[str] | None = None,
+    version: int = 0,
+    swapped_channels: bool = False,
 ) -> np.ndarray:
     """Return what the frozen network makes of each photo: float32, one row per path, all of ``data`` by default.
 
     Rows are (2048,) for ``layer`` "pool" and (7, 7, 1024) for the input of the last stage. ``version`` 0 is the photo,
-    1, 2, … its augmented copies. Each distinct content is computed once, ever: rows are kept on disk under the SHA-256
-    of the photo's bytes, in a folder named after all else that shapes them.
+    1, 2, … its augmented copies; ``swapped_channels`` is as in :class:`Recipe`. Each distinct content is computed once,
+    ever: rows are kept on disk under the SHA-256 of the photo's bytes, in a folder named after all else that shapes
+    them.
     """
     by_path = data.photos.set_index("path").sha256
     contents = by_path if paths is None else by_path.loc[list(paths)]
     shapers = [weights.sha256, model.SIZE, cv2.__version__, keras.__version__, model.tf.__version__, version]
+    shapers += ["swapped channels"] * swapped_channels
     folder = data.cache / "features" / hashlib.sha256(json.dumps(shapers).encode()).hexdigest()[:16]
 
     def kept(sha256):
@@ -100,7 +109,7 @@ def features(
             photo = data.read(path)
             if version:
                 photo = augment(photo, np.random.default_rng([int(sha[:16], 16), version]))
-            return model.prepare(photo)
+            return model.prepare(photo[..., ::-1] if swapped_channels else photo)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(missing), desc="features", disable=None) as bar:
             for batch in (missing[i : i + BATCH_SIZE] for i in range(0, len(missing), BATCH_SIZE)):
@@ -203,24 +212,30 @@ def compile_recipe(network: keras.Model, learning_rate: float = LEARNING_RATE) -
     return network
 
 
-def train(data: DataSet, choices: Settings, out: Path | None = None, recipe: Recipe | None = None) -> "Run":
+def train(
+    data: DataSet, choices: Settings, out: Path | None = None, recipe: Recipe | None = None, split: str = "official"
+) -> "Run":
     """Train by the recipe and write a run to ``out``, or into the cache. Returns the run.
 
-    A run that is there already, of the same data, weights, seed, recipe and code, is returned as it is. Interrupted
-    training goes on after the last epoch that was kept. Raises InputError where ``out`` holds something else, or where
-    the data has no photos to train on.
+    ``split`` is "official", the data set's own, or "grouped", which keeps all copies of a photo on one side. A run that
+    is there already, of the same data, weights, seed, recipe and code, is returned as it is. Interrupted training goes
+    on after the last epoch that was kept. Raises InputError where ``out`` holds something else, where the data has no
+    photos to train on, or for another ``split``.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     recipe = recipe or Recipe()
-    split = splits.official(data.photos, choices.seed)
-    if not (split == "train").any():
+    if split not in splits.SPLITTERS:
+        raise InputError(f"split {split!r} is not known: use {' or '.join(splits.SPLITTERS)}")
+    data = audit.identified(data)
+    side = splits.SPLITTERS[split](data.photos, choices.seed)
+    if not (side == "train").any():
         raise InputError(f"{data.root} has no training photos: train_set/ must hold some")
     weights = model.get_weights(choices, data)
     identity = {
         "data": {"name": data.name, "fingerprint": data.fingerprint},
         "weights": {"name": weights.name, "sha256": weights.sha256},
         "seed": choices.seed,
-        "settings": {"split": "official", **asdict(recipe)},
+        "settings": {"split": split, **asdict(recipe)},
         "versions": settings.versions(),
         "code": _code_fingerprint(),
     }
@@ -230,12 +245,17 @@ def train(data: DataSet, choices: Settings, out: Path | None = None, recipe: Rec
         return _existing(out, key)
 
     progress = Progress(out.parent / f".{out.name}.{key[:16]}.progress")
-    network, history = _train_network(data, split, weights, choices.seed, recipe, progress)
-    predictions = _predict_all(data, split, weights, network, recipe)
+    network, history = _train_network(data, side, weights, choices.seed, recipe, progress)
+    predictions = _predict_all(data, side, weights, network, recipe)
     provenance = identity | {
         "key": key,
         "weights": identity["weights"] | {"note": weights.note},  # why these is no part of what the run is
-        "photos": {"files": len(data.photos), "distinct": data.photos.sha256.nunique(), "left_out": len(data.left_out)},
+        "photos": {
+            "files": len(data.photos),
+            "contents": data.photos.sha256.nunique(),
+            "photos": data.photos.photo_id.nunique(),
+            "left_out": len(data.left_out),
+        },
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         "time": {"started": started.isoformat(timespec="seconds"), "seconds": round(time.perf_counter() - clock, 1)},
     }
@@ -246,22 +266,65 @@ def train(data: DataSet, choices: Settings, out: Path | None = None, recipe: Rec
         pd.DataFrame(history).to_csv(draft / "history.csv", index=False, float_format="%.6g")
         predictions.to_csv(draft / "predictions.csv", index=False, float_format="%.8g")
         # From the table as it is kept, so that whoever evaluates it again finds the same digits.
-        _write_json(draft / "metrics.json", evaluate.metrics(pd.read_csv(draft / "predictions.csv")))
+        _write_json(draft / "metrics.json", evaluate.metrics(_read_predictions(draft / "predictions.csv")))
         _write_json(draft / "provenance.json", provenance)
     shutil.rmtree(progress.folder)
     return Run(out)
 
 
+def learning_curve(
+    data: DataSet, choices: Settings, sizes: Sequence[int], n_repeats: int = 3, recipe: Recipe | None = None
+) -> pd.DataFrame:
+    """Train heads on more and more photos; judge each on the test photos of the clean split.
+
+    Photos are counted, not files: all files of a drawn photo come along. Each repeat draws in an order of its own, the
+    conditions in turn, so that a larger draw holds the smaller ones. Features are computed once and nothing is kept of
+    the heads. Returns one row per size and repeat: photos, files, repeat, accuracy (one vote per test photo). Sizes
+    above the number of training photos mean all of them. Raises InputError for a size below 1.
+    """
+    if min(sizes, default=0) < 1:
+        raise InputError("a learning curve needs sizes of 1 photo or more")
+    recipe = recipe or Recipe()
+    data = audit.identified(data)
+    weights = model.get_weights(choices, data)
+    side = splits.grouped(data.photos, choices.seed)
+    rows = features(data, weights, swapped_channels=recipe.swapped_channels)
+    labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
+    network = model.build(weights, seed=choices.seed)
+    in_training = data.photos[side == "train"].drop_duplicates("photo_id")
+    is_test, table = side == "test", []
+    for repeat in range(n_repeats):
+        shuffled = in_training.sample(frac=1, random_state=np.random.default_rng([choices.seed, repeat]))
+        place = shuffled.groupby("condition").cumcount() + 0.5
+        order = shuffled.photo_id.iloc[(place / shuffled.groupby("condition").photo_id.transform("size")).argsort()]
+        for size in sizes:
+            drawn = (data.photos.photo_id.isin(order.iloc[:size]) & (side == "train")).to_numpy()
+            head = compile_recipe(model.part_after(network, "pool"))
+            nothing = rows[:0], labels[:0]
+            head, _ = fit(
+                head, [rows[drawn]], labels[drawn], nothing, recipe.epochs, recipe.batch_size, choices.seed + repeat
+            )
+            answers = head.predict(rows[is_test], batch_size=BATCH_SIZE, verbose=0)
+            votes = evaluate.one_vote_per_photo(
+                evaluate.predictions_table(data.photos[is_test], side[is_test], answers)
+            )
+            table.append([min(size, len(order)), int(drawn.sum()), repeat, evaluate.accuracy(votes)])
+    return pd.DataFrame(table, columns=["photos", "files", "repeat", "accuracy"])
+
+
 def _train_network(data, split, weights, seed, recipe, progress):
     """Train the head on pooled features and then, if asked, the last stage; put both back into the whole network."""
-    network = model.build(weights, seed=seed)
+    network = model.build(weights, seed=seed, swapped_channels=recipe.swapped_channels)
     labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
     is_train, is_validation = split == "train", split == "validation"
 
+    def rows(*arguments):
+        return features(data, weights, *arguments, swapped_channels=recipe.swapped_channels)
+
     def train_part(part, layer, epochs, rate, stage):
         paths = data.photos.path[is_train]
-        versions = [features(data, weights, layer, paths, k) for k in range(min(recipe.augmented_copies + 1, epochs))]
-        validation = features(data, weights, layer, data.photos.path[is_validation]), labels[is_validation]
+        versions = [rows(layer, paths, k) for k in range(min(recipe.augmented_copies + 1, epochs))]
+        validation = rows(layer, data.photos.path[is_validation]), labels[is_validation]
         compile_recipe(part, rate)
         part, history = fit(
             part, versions, labels[is_train], validation, epochs, recipe.batch_size, seed, stage, progress
@@ -279,7 +342,7 @@ def _train_network(data, split, weights, seed, recipe, progress):
 def _predict_all(data, split, weights, network, recipe) -> pd.DataFrame:
     """Return the table of predictions for every photo of the catalogue."""
     layer = model.LAST_STAGE if recipe.fine_tuning_epochs else "pool"
-    rows = features(data, weights, layer)
+    rows = features(data, weights, layer, swapped_channels=recipe.swapped_channels)
     probabilities = model.part_after(network, layer).predict(rows, batch_size=BATCH_SIZE, verbose=0)
     return evaluate.predictions_table(data.photos, split, probabilities)
 
@@ -297,13 +360,17 @@ def _existing(out: Path, key: str) -> "Run":
 def _code_fingerprint() -> str:
     """Return a digest of the modules that shape a run, so that a run made by older code is not taken for this one's."""
     digest = hashlib.sha256()
-    for name in ("conditions", "evaluate", "model", "photos", "splits", "train"):
+    for name in ("audit", "conditions", "evaluate", "model", "photos", "splits", "train"):
         digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _write_json(path: Path, content) -> None:
     path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _read_predictions(path: Path) -> pd.DataFrame:
+    return pd.read_csv(path, dtype={"photo_id": str})  # sixteen hex digits may all be decimal ones
 
 
 # --- a finished run ------------------------------------------------------------------------------------------------
@@ -329,7 +396,7 @@ class Run:
     @cached_property
     def predictions(self) -> pd.DataFrame:
         """One row per photo: path, photo_id, split, condition, predicted, and a probability for each condition."""
-        return pd.read_csv(self.path / "predictions.csv")
+        return _read_predictions(self.path / "predictions.csv")
 
     @cached_property
     def metrics(self) -> dict:

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from skinlib import evaluate, train
@@ -80,6 +82,50 @@ def test_evaluate_writes_the_metrics(run, tmp_path, capsys):
     assert json.loads((tmp_path / "metrics.json").read_text()) == evaluate.metrics(run.predictions)
     out = capsys.readouterr().out
     assert f"{run.metrics['test']['correct']}/{run.metrics['test']['photos']}" in out
+
+
+def test_evaluate_against_another_run(run, sample, sample_settings, tmp_path, capsys):
+    other = train.train(sample, sample_settings, tmp_path / "other", train.Recipe(epochs=1))
+    assert main(["evaluate", str(run.path), "--against", str(other.path), "--json", str(tmp_path / "both.json")]) == 0
+    found = json.loads((tmp_path / "both.json").read_text())["comparison"]
+    assert found == evaluate.compare_runs(other.predictions, run.predictions)
+    assert f"{found['only_b']} are right here alone and {found['only_a']} there alone" in capsys.readouterr().out
+
+
+def test_runs_without_a_photo_in_common_are_refused(run, tmp_path, capsys):
+    shutil.copytree(run.path, tmp_path / "stranger")
+    table = run.predictions.assign(photo_id=lambda table: "x" + table.photo_id)
+    table.to_csv(tmp_path / "stranger" / "predictions.csv", index=False)
+    assert main(["evaluate", str(run.path), "--against", str(tmp_path / "stranger")]) == 2
+    error = capsys.readouterr().err
+    assert "no test photo in common" in error and len(error.strip().splitlines()) == 1
+
+
+def test_audit_reports_what_was_found(sample, sample_settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SKINLIB_CACHE", str(sample_settings.cache))
+    report, split_file = tmp_path / "audit.json", tmp_path / "splits.csv"
+    call = ["audit", str(sample.root), "--json", str(report), "--splits", str(split_file)]
+    assert main([*call, "--sheets", str(tmp_path / "sheets")]) == 0
+    out = capsys.readouterr().out
+    told = json.loads(report.read_text())
+    assert list(told) == ["n_files", "n_photos", "groups", "damaged", "conflicts", "leaks", "seconds"]
+    assert told["n_files"] == len(sample.photos) + len(sample.damaged) and len(sample.damaged) > 0
+    assert f"{told['n_files']} files show {told['n_photos']} photos" in out
+    assert told["leaks"]["of"] == (sample.photos.split == "test").sum()
+    assert set(told["leaks"]["paths"]) <= set(sample.photos.path[sample.photos.split == "test"])
+    assert all(len(group) > 1 and set(group) <= set(sample.photos.path) for group in told["groups"])
+    assert list(pd.read_csv(split_file).columns) == ["sha256", "photo_id", "split", "fold"]
+    assert list((tmp_path / "sheets").glob("joined-*.png"))
+    assert main([*call, "--sheets", str(tmp_path / "sheets")]) == 2, "a folder in use is never written into"
+
+
+def test_train_on_a_clean_split(sample, sample_settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SKINLIB_CACHE", str(sample_settings.cache))
+    call = ["train", str(sample.root), "--out", str(tmp_path / "run"), "--epochs", "1", "--split", "grouped"]
+    assert main(call) == 0
+    predictions = train.Run(tmp_path / "run").predictions
+    assert (predictions.groupby("photo_id").split.nunique() == 1).all()
+    capsys.readouterr()
 
 
 def test_sample_then_train_in_a_pipe(tmp_path, sample_settings):

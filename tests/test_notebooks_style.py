@@ -14,7 +14,10 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-CHAPTERS = ("01_data_exploration", "02_preprocessing", "03_training", "04_evaluation", "05_error_analysis")
+CHAPTERS = (
+    "01_data_exploration", "01b_audit", "02_preprocessing", "03_training", "04_evaluation", "04b_confidence",
+    "05_error_analysis", "05b_shortcuts",
+)  # fmt: skip
 
 VERBS = frozenset(
     """build calculate check choose compare compute count decide describe detect draw estimate explain find fix give

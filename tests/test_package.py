@@ -22,9 +22,11 @@ FLOORS = (
     ("simulate",),
     ("photos",),
     ("audit", "splits", "evaluate"),
+    ("calibration", "abstention", "tone"),
     ("model",),
     ("baselines", "train"),
-    ("explain", "plots"),
+    ("explain", "shortcuts", "labels", "cards", "plots"),
+    ("sheets", "ladder", "croissant"),
     ("export", "app"),
     ("__main__",),
 )

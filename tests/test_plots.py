@@ -3,6 +3,7 @@
 import functools
 import warnings
 
+import cv2
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
@@ -33,7 +34,44 @@ COUNTS = pd.DataFrame({"train": range(8), "test": [3] * 8}, index=list(KEYS))
 RECALL = pd.Series([0.0, 0.5, 1.0, np.nan, 0.25, 0.75, 0.1, 0.9], index=list(KEYS))
 COLOURS = catalogue()[["condition"]].assign(red=200, green=150, blue=120)
 TONES = pd.DataFrame(3, index=list(KEYS), columns=[2, 4, 9])
+LIKENESS = pd.DataFrame(
+    [
+        (way, f"conv5_block{part}", RNG.uniform(-1, 1))
+        for way in ("one by one", "all above")
+        for part in range(9)
+        for _ in "ab"
+    ],
+    columns=["way", "part", "similarity"],
+)
+ANGLES = pd.DataFrame({"tone": [2, 2, 2, 9, 9], "true_angle": [80.0, 80, 80, -78, -78]})
+ANGLES = ANGLES.assign(angle=[70.0, 40, 60, -60, np.nan], masked=[80.0, 78, 83, -70, -90])
+SPOTS = RNG.uniform(0, 127, (9, 2))
 CRISP = catalogue()[["condition"]].assign(crispness=np.linspace(1, 30, 16))
+
+RELIABILITY = pd.DataFrame(
+    {"photos": 9, "correct": [2, 4, 9], "confidence": [0.3, 0.5, 0.9], "accuracy": [2 / 9, 4 / 9, 1],
+     "low": [0.1, 0.2, 0.7], "high": [0.5, 0.7, 1], "calibrated_low": [0.1, 0.5, 0.7], "calibrated_high": [0.6, 0.8, 1]}
+)  # fmt: skip
+BIAS = pd.DataFrame({"photos": [50, 500, 5000], "mean": [0.2, 0.06, 0.02], "low": [0.1, 0.04, 0.01], "high": 0.3})
+RISK = pd.DataFrame({"threshold": [0.9, 0.7, 0.4], "coverage": [0.25, 0.5, 1], "risk": [0, 0.2, 0.4]})
+STRANGE = {"energy": (RNG.normal(size=40), RNG.normal(1, 1, 30)), "distance": (RNG.random(40), RNG.random(0))}
+PAIRED = {
+    "photos": 40, "left_out": 0, "both_right": 20, "only_a": 3, "only_b": 11, "both_wrong": 6, "p_value": 0.057,
+    "difference": 0.2, "difference_interval": [0.03, 0.38],
+}  # fmt: skip
+LEARNED = pd.DataFrame(
+    [(size, 2 * size, repeat, 0.2 + size / 200 + 0.04 * repeat) for repeat in range(2) for size in (8, 30, 121)],
+    columns=["photos", "files", "repeat", "accuracy"],
+)
+LEARNED_ENDS = pd.DataFrame({"low": [0.1, 0.2, 0.6], "high": [0.4, 0.6, 0.9]}, index=[8, 30, 121])
+RUNGS = pd.DataFrame(
+    [
+        (rung, weights, split, 0.4 + 0.3 * (split == "official"), 0.3, 0.8)
+        for rung, weights in (("majority", "none"), ("recipe", "untrained"), ("recipe", "imagenet"))
+        for split in ("official", "grouped")
+    ],
+    columns=["rung", "weights", "split", "accuracy", "low", "high"],
+)
 
 FIGURES = {
     "one_of_each": lambda: plots.one_of_each({key: photo() for key in KEYS}),
@@ -50,6 +88,12 @@ FIGURES = {
     "photo_pairs": lambda: plots.photo_pairs([(photo(), photo())] * 4, [("test", "training")] * 4),
     "photo_pairs of one": lambda: plots.photo_pairs([(photo(), photo())], [("test", "training")]),
     "photo_pairs of none": lambda: plots.photo_pairs([], []),
+    "twins": lambda: plots.twins({key: [(photo(), photo(40, 30))] * (i % 5) for i, key in enumerate(KEYS)}),
+    "twins of none": lambda: plots.twins({}),
+    "distances": lambda: plots.distances({"a": RNG.integers(0, 40, 99), "b": RNG.integers(0, 9, 9)}, 8, "bits"),
+    "distances of none": lambda: plots.distances({"a": np.zeros(0, int)}, 8, "bits"),
+    "laid_on": lambda: plots.laid_on(photo(), photo(50, 30), SPOTS, SPOTS[::-1], np.eye(2, 3), 128),
+    "laid_on without features": lambda: plots.laid_on(photo(), photo(), SPOTS[:0], SPOTS[:0], np.eye(2, 3), 128),
     "mean_detail": lambda: plots.mean_detail({key: RNG.random((12, 12)) for key in KEYS}),
     "photo_grid": lambda: plots.photo_grid([photo(), None, photo()[..., 0]], ["a", "b", "c"], 2, ["above", "below"]),
     "pixel_patch": lambda: plots.pixel_patch(photo(), 5, 5),
@@ -57,6 +101,25 @@ FIGURES = {
     "values_by_condition, log": lambda: plots.values_by_condition(CRISP, "crispness", "crispness", log=True),
     "channel_values": lambda: plots.channel_values(photo(), photo().astype(np.float32) - 110),
     "journey": lambda: plots.journey({"read": [("RGB", photo())], "inside": [("red", RNG.normal(size=(9, 9)))] * 3}),
+    "reliability_diagram": lambda: plots.reliability_diagram({"before": RELIABILITY, "after": RELIABILITY}),
+    "reliability_diagram of one": lambda: plots.reliability_diagram({"the test photos": RELIABILITY}),
+    "calibration_bias_by_size": lambda: plots.calibration_bias_by_size(BIAS, {"a": (80, 0.2), "b": (2000, 0.35)}),
+    "calibration_bias_by_size alone": lambda: plots.calibration_bias_by_size(BIAS, {}),
+    "risk_coverage_curves": lambda: plots.risk_coverage_curves({"one": RISK, "two": RISK, "three": RISK}),
+    "risk_coverage_curves, chosen": lambda: plots.risk_coverage_curves(
+        {"one": RISK, "two": RISK, "three": RISK}, {"one": 0.6, "two": np.inf}
+    ),
+    "score_histograms": lambda: plots.score_histograms(STRANGE, {"energy": 1.2}),
+    "score_histograms of nothing": lambda: plots.score_histograms({"energy": (np.empty(0), np.empty(0))}),
+    "paired_comparison": lambda: plots.paired_comparison(PAIRED, ("recipe", "fine-tuned")),
+    "paired_comparison of equals": lambda: plots.paired_comparison(
+        PAIRED | {"only_a": 0, "only_b": 0, "difference": 0, "difference_interval": [0, 0], "p_value": 1}, ("a", "b")
+    ),
+    "learning_curve_by_photos": lambda: plots.learning_curve_by_photos(LEARNED, LEARNED_ENDS, 0.125),
+    "ladder": lambda: plots.ladder(RUNGS),
+    "forgetting": lambda: plots.forgetting(LIKENESS),
+    "tone_agreement": lambda: plots.tone_agreement(ANGLES, {"angle": "no mask", "masked": "a mask"}, simulate.MONK),
+    "tone_agreement of one way": lambda: plots.tone_agreement(ANGLES, {"masked": "beside the mask"}, simulate.MONK),
 }  # fmt: skip
 
 
@@ -102,7 +165,7 @@ def test_axes_with_ticks_are_labelled(name):
             assert not numbers or axis.get_label_text() or of_all, f"{name}: numbers without a label"
 
 
-@pytest.mark.parametrize("name", [name for name in FIGURES if name != "photo_pairs of none"])
+@pytest.mark.parametrize("name", [name for name in FIGURES if not name.endswith("of none")])
 def test_text_stays_inside_and_apart(name):
     """No text of one axes runs over the figure's edge; titles of neighbours don't touch."""
     figure = draw(name)
@@ -177,6 +240,27 @@ def test_pairs_keep_their_sides():
     assert (first.get_xlabel(), second.get_xlabel()) == ("test", "training")
 
 
+def test_twins_keep_their_frames_and_their_sides():
+    dark, bright = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 255, np.uint8)
+    strip = plots.twins({KEYS[0]: [(dark, bright)]}, columns=1).axes[0].images[0].get_array()
+    assert strip.shape == (96, 192, 3)
+    assert to_hex(strip[0, 0] / 255).upper() == plots.ORANGE and to_hex(strip[0, -1] / 255).upper() == plots.BLUE
+    assert strip[4:-4, 4:92].max() == 0 and strip[4:-4, 100:188].min() == 255
+    assert any("no such pair" in text for text in texts(draw("twins of none")))
+
+
+def test_a_photo_laid_on_its_own_mirror_image_is_that_image():
+    """The board has squares of both, and where the map is the true one nobody can tell them apart."""
+    picture = np.repeat(np.arange(128, dtype=np.uint8)[None, :, None], 128, axis=0).repeat(3, axis=2)
+    mirror = np.array([[-1.0, 0, 127], [0, 1, 0]])
+    board = plots.laid_on(picture, picture[:, ::-1], SPOTS, SPOTS, mirror, 128).axes[2].images[0].get_array()
+    large = cv2.resize(picture, (384, 384))
+    np.testing.assert_allclose(board.astype(int), large[:, ::-1].astype(int), atol=1)
+    wrong = plots.laid_on(picture, picture[:, ::-1], SPOTS, SPOTS, np.eye(2, 3), 128).axes[2].images[0].get_array()
+    np.testing.assert_allclose(wrong[:96, :96].astype(int), large[:96, :96].astype(int), atol=1)
+    np.testing.assert_allclose(wrong[:96, 96:192].astype(int), large[:96, ::-1][:, 96:192].astype(int), atol=1)
+
+
 def test_pixel_patch_shows_the_numbers_of_its_pixels():
     picture = photo()
     numbers = texts(plots.pixel_patch(picture, top=3, left=7, side=2))
@@ -192,3 +276,65 @@ def test_square_cuts_the_middle(shape):
     cut = plots.square(picture, 24)
     assert cut.shape == (24, 24, *shape[2:])
     assert (cut == 200).all(), "something from outside the middle square is in it"
+
+
+def test_forgetting_draws_the_median_of_each_part():
+    axes = plots.forgetting(LIKENESS).axes[0]
+    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
+    for way, rows in LIKENESS.groupby("way"):
+        np.testing.assert_allclose(lines[way], rows.groupby("part").similarity.median())
+    assert [label.get_text() for label in axes.get_xticklabels()] == list(dict.fromkeys(LIKENESS.part))
+
+
+def test_bins_outside_perfect_calibration_are_told_apart():
+    axes = draw("reliability_diagram of one").axes[0]
+    inside, outside = ([*line.get_xdata()] for line in axes.lines if line.get_marker() in "oD")
+    assert (inside, outside) == ([0.3, 0.9], [0.5])
+
+
+def test_chosen_thresholds_are_marked_on_their_curves():
+    figure = draw("risk_coverage_curves, chosen")
+    dots = [line.get_xydata().tolist() for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert dots == [[[0.5, 0.2]], [], []]
+    words = texts(figure)
+    assert "one, from 60% sure" in words and "two, never sure enough" in words and "three" in words
+
+
+def test_paired_comparison_writes_its_four_counts_and_its_p_value():
+    words = texts(draw("paired_comparison"))
+    assert {"20", "3", "11", "6", "40 photos", "p = 0.057", "recipe\nis better", "fine-tuned\nis better"} <= set(words)
+
+
+def test_score_histograms_keep_their_sides():
+    for axes, (known, others) in zip(draw("score_histograms").axes, STRANGE.values(), strict=True):
+        heights = np.array([bar.get_height() for bar in axes.patches])
+        assert heights[heights > 0].sum() == pytest.approx(1 if len(known) else 0)
+        assert -heights[heights < 0].sum() == pytest.approx(1 if len(others) else 0)
+
+
+def test_learning_curve_draws_the_mean_of_its_repeats_at_each_size():
+    axes = draw("learning_curve_by_photos").axes[0]
+    mean, repeats = (line for line in axes.lines if line.get_marker() == "o")
+    np.testing.assert_allclose(mean.get_xydata(), [[8, 0.26], [30, 0.37], [121, 0.825]])
+    assert len(repeats.get_xdata()) == len(LEARNED)
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["8", "30", "121"]
+
+
+def test_ladder_puts_each_split_beside_the_other():
+    axes = draw("ladder").axes[0]
+    dots = {line.get_marker(): [] for line in axes.lines}
+    for line in axes.lines:
+        dots[line.get_marker()].append((line.get_xdata()[0], to_hex(line.get_color()).upper()))
+    assert dots["D"] == [(pytest.approx(0.7), plots.ORANGE)] * 3
+    assert dots["o"] == [(pytest.approx(0.4), plots.BLUE)] * 3
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["majority", "recipe", "recipe"]
+    assert {"untrained\nweights", "imagenet\nweights"} <= set(texts(draw("ladder")))
+
+
+def test_tone_agreement_has_a_dot_for_each_measured_photo_and_the_median_of_each_tone():
+    left, right = draw("tone_agreement").axes
+    assert [sum(len(dots.get_offsets()) for dots in axes.collections) for axes in (left, right)] == [4, 5]
+    assert [to_hex(dots.get_facecolors()[0]) for dots in left.collections] == [simulate.MONK[1], simulate.MONK[8]]
+    medians = [line.get_ydata()[0] for line in left.lines if line.get_color() == plots.ORANGE]
+    assert medians == [60, -60]
+    assert [axes.get_title(loc="left") for axes in (left, right)] == ["no mask", "a mask"]

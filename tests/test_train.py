@@ -152,9 +152,9 @@ def test_validation_is_a_fifth_of_each_condition(run):
 
 def test_history_agrees_with_the_predictions(run):
     """Validation loss in Keras after the last epoch is the log loss of the table: two ways to one number."""
-    validation = run.metrics["validation"]
-    assert run.history.val_loss.iloc[-1] == pytest.approx(validation["log_loss"], rel=1e-3)
-    assert run.history.val_accuracy.iloc[-1] == pytest.approx(validation["accuracy"], abs=1e-4)
+    validation = run.predictions[run.predictions.split == "validation"]
+    assert run.history.val_loss.iloc[-1] == pytest.approx(evaluate.log_loss(validation), rel=1e-3)
+    assert run.history.val_accuracy.iloc[-1] == pytest.approx(run.metrics["validation"]["file_accuracy"], abs=1e-4)
 
 
 def test_the_saved_model_is_the_whole_one(run, sample):
@@ -267,3 +267,58 @@ def test_why_weights_were_chosen_is_no_part_of_what_a_run_is(sample, sample_sett
     again = train.train(sample, sample_settings)
     assert again.path == run.path
     assert again.provenance["weights"]["note"] == weights.note
+
+
+# --- clean splits and learning curves --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clean_run(sample, sample_settings):
+    return train.train(sample, sample_settings, recipe=train.Recipe(epochs=2), split="grouped")
+
+
+def test_a_clean_run_keeps_every_photo_on_one_side(clean_run, run):
+    assert (clean_run.predictions.groupby("photo_id").split.nunique() == 1).all()
+    assert (run.predictions.groupby("photo_id").split.nunique() > 1).any(), "the official split has no leak to avoid"
+    assert clean_run.provenance["settings"]["split"] == "grouped"
+    assert clean_run.path != run.path
+
+
+def test_other_splits_are_refused(sample, sample_settings):
+    with pytest.raises(InputError, match="split 'random' is not known: use official or grouped"):
+        train.train(sample, sample_settings, split="random")
+
+
+def test_swapped_channels_are_built_into_the_saved_model(sample, sample_settings, run):
+    """What the run's table says is what its model says of a photo as it is: RGB, whatever the recipe did to it."""
+    swapped = train.train(sample, sample_settings, recipe=train.Recipe(epochs=1, swapped_channels=True))
+    answers = swapped.predict([sample.read(path) for path in sample.photos.path[::29]])
+    np.testing.assert_allclose(answers, swapped.predictions[list(KEYS)].to_numpy()[::29], atol=1e-4)
+    plain, wrong = model.build(), model.build(swapped_channels=True)
+    wrong.set_weights(plain.get_weights())
+    photo = sample.read(sample.photos.path[0])
+    np.testing.assert_allclose(
+        wrong.predict(photo[None], verbose=0), plain.predict(photo[None, ..., ::-1], verbose=0), atol=1e-5
+    )
+
+
+def test_learning_curve_counts_photos_and_repeats(sample, sample_settings):
+    recipe = train.Recipe(epochs=1)
+    curve = train.learning_curve(sample, sample_settings, [20, 10_000], n_repeats=2, recipe=recipe)
+    assert curve.photos[0] == 20 and list(curve["repeat"]) == [0, 0, 1, 1]
+    assert curve.photos[1] == curve.photos[3] and curve.files[1] == curve.files[3], "all is all, in any order"
+    assert (curve.files >= curve.photos).all() and (curve.files[1] > curve.photos[1]), "copies come along"
+    assert curve.accuracy.between(0, 1).all()
+    again = train.learning_curve(sample, sample_settings, [20], n_repeats=1, recipe=recipe)
+    pd.testing.assert_frame_equal(again, curve.iloc[:1], check_exact=True)
+
+
+def test_learning_curve_on_all_photos_is_the_clean_run(sample, sample_settings, clean_run):
+    """Two ways to one number: a head on all training photos of the clean split is what train() trains."""
+    curve = train.learning_curve(sample, sample_settings, [10_000], n_repeats=1, recipe=train.Recipe(epochs=2))
+    assert curve.accuracy[0] == pytest.approx(clean_run.metrics["test"]["accuracy"])
+
+
+def test_learning_curve_refuses_no_photos(sample, sample_settings):
+    with pytest.raises(InputError, match="1 photo or more"):
+        train.learning_curve(sample, sample_settings, [0, 5])

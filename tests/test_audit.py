@@ -1,0 +1,336 @@
+"""The audit: each kind of copy is found, a shared logo is not taken for one, and the planted truth agrees."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+
+from skinlib import audit, photos, settings, simulate
+from skinlib.conditions import CONDITIONS, KEYS
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """Return one photo of each condition on a middle tone, uint8 (H, W, 3)."""
+    return {key: simulate.draw(key, np.random.default_rng(11 + i), 6)[0] for i, key in enumerate(KEYS)}
+
+
+def compressed(photo, quality=80):
+    return cv2.imdecode(cv2.imencode(".jpg", photo, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+
+
+def logo(photo, text="(c) 2009 Skin Photo Library"):
+    """Write the same crisp words into the photo's lower left corner."""
+    photo = photo.copy()
+    cv2.putText(photo, text, (8, photo.shape[0] - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (255, 255, 255), 2, cv2.LINE_AA)
+    return photo
+
+
+def turned_freely(photo, angle, zoom, border):
+    height, width = photo.shape[:2]
+    turn = cv2.getRotationMatrix2D((width / 2, height / 2), angle, zoom)
+    return cv2.warpAffine(photo, turn, (width, height), borderMode=border)
+
+
+COPIES = {
+    "mirrored": lambda photo: photo[:, ::-1],
+    "upside down": lambda photo: photo[::-1],
+    "quarter turn": lambda photo: np.rot90(photo),
+    "transposed": lambda photo: photo.transpose(1, 0, 2),
+    "small": lambda photo: cv2.resize(photo, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA),
+    "squeezed to a square": lambda photo: cv2.resize(photo, (224, 224), interpolation=cv2.INTER_AREA),
+    "turned by 37 degrees": lambda photo: turned_freely(photo, 37, 1, cv2.BORDER_REFLECT),
+    "mirrored, turned, magnified": lambda photo: turned_freely(photo[:, ::-1].copy(), 200, 1.4, cv2.BORDER_REFLECT),
+    "shrunk with a black border": lambda photo: turned_freely(photo, 0, 0.8, cv2.BORDER_CONSTANT),
+    "cropped": lambda photo: photo[photo.shape[0] // 4 :, : photo.shape[1] * 3 // 4],
+    "brighter": lambda photo: np.clip(photo * 1.25, 0, 255).astype(np.uint8),
+    "darker": lambda photo: (photo * 0.7).astype(np.uint8),
+    "in a white frame": lambda photo: cv2.copyMakeBorder(photo, 30, 30, 20, 60, cv2.BORDER_CONSTANT, value=[255] * 3),
+    "with a logo": logo,
+}
+
+
+def folder_of(files, root):
+    """Write photos, RGB uint8 by relative path, or raw bytes; return the data set."""
+    for path, photo in files.items():
+        path = root / "data" / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(photo, bytes):
+            path.write_bytes(photo)
+        else:
+            cv2.imwrite(str(path), photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+    return photos.open_data(settings.load(data=str(root / "data"), cache=root / "cache"))
+
+
+def find(photos_by_name, root):
+    """Put photos into a data set of their own; return the audit's groups, as sets of names."""
+    files = {f"train_set/{CONDITIONS[0].folder}/{name}.jpg": photo for name, photo in photos_by_name.items()}
+    noise = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
+    found = audit.audit(folder_of(files | {f"test_set/{CONDITIONS[1].folder}/unrelated.jpg": noise}, root))
+    return [{path.split("/")[-1].removesuffix(".jpg") for path in group} for group in found.groups]
+
+
+@pytest.mark.parametrize("how", COPIES)
+def test_each_kind_of_copy_is_found_for_each_condition(how, drawn):
+    missed = []
+    for key, photo in drawn.items():
+        copy = np.ascontiguousarray(COPIES[how](photo))
+        if not audit.compare(audit.sketch(photo), audit.sketch(compressed(copy))).same:
+            missed.append(key)
+    assert not missed
+
+
+def test_photos_that_are_no_copies_are_kept_apart(drawn):
+    sketches = [audit.sketch(photo) for photo in drawn.values()]
+    assert not any(audit.compare(a, b).same for i, a in enumerate(sketches) for b in sketches[i + 1 :])
+
+
+def test_a_logo_alone_ties_nothing(drawn, tmp_path):
+    """The same words at the same place give features that lie on one map; the photos beneath don't agree."""
+    same_size = {key: cv2.resize(photo, (320, 240)) for key, photo in drawn.items()}
+    marked = {key: logo(photo) for key, photo in same_size.items()}
+    compared = audit.compare(*[audit.sketch(marked[key]) for key in ("ringworm", "cellulitis")])
+    assert compared.inliers >= audit.MIN_INLIERS, "the test is no test if the logo has no features in common"
+    assert not compared.same
+    assert find(marked, tmp_path) == []
+
+
+def test_copies_under_a_shared_logo_are_found(drawn, tmp_path):
+    same_size = {key: cv2.resize(photo, (320, 240)) for key, photo in drawn.items()}
+    files = {key: logo(photo) for key, photo in same_size.items()}
+    files |= {
+        f"{key} turned": logo(turned_freely(photo, 160, 1.2, cv2.BORDER_REFLECT)) for key, photo in same_size.items()
+    }
+    assert sorted(map(sorted, find(files, tmp_path))) == sorted([key, f"{key} turned"] for key in KEYS)
+
+
+def test_two_photos_of_one_condition_are_kept_apart(tmp_path):
+    files = {
+        f"{key} {number}": simulate.draw(key, np.random.default_rng([number, i]), 4)[0]
+        for i, key in enumerate(KEYS)
+        for number in range(3)
+    }
+    assert find(files, tmp_path) == []
+
+
+def test_a_logo_on_blank_photos_ties_nothing(tmp_path):
+    """Nothing but the logo can be compared here, and it agrees with itself wherever it is."""
+    rise = np.linspace(0, 40, 320)[None, :, None]
+    files = {
+        "plain": np.full((240, 320, 3), 150.0),
+        "brighter on the right": 120 + rise + np.zeros((240, 320, 3)),
+        "brighter on the left": 180 - rise + np.zeros((240, 320, 3)),
+    }
+    files = {name: logo(logo(photo.astype(np.uint8))[::-1])[::-1] for name, photo in files.items()}
+    sketches = [audit.sketch(photo) for photo in files.values()]
+    cosine = sketches[0].descriptors.astype(int) @ sketches[1].descriptors.T
+    assert (cosine.max(axis=1) > 0.99 * 127**2).sum() >= audit.MIN_INLIERS, "the logos have no features in common"
+    assert find(files, tmp_path) == []
+
+
+def test_flat_photos_are_told_apart_by_nothing_and_joined_by_nothing(tmp_path):
+    files = {f"grey {level}": np.full((100, 140, 3), level, np.uint8) for level in (90, 120, 200)}
+    assert find(files, tmp_path) == []
+
+
+def test_photos_of_odd_sizes_are_no_trouble(tmp_path):
+    rng = np.random.default_rng(4)
+    sizes = [(1, 1), (1, 300), (400, 2), (3, 5), (16, 16)]
+    files = {f"{h} by {w}": rng.integers(0, 255, (h, w, 3), np.uint8) for h, w in sizes}
+    assert find(files, tmp_path) == []
+
+
+def test_many_near_copies_do_not_hide_another(drawn, tmp_path):
+    """Twenty files that differ by compression, and twenty of the same photo turned and magnified: one group each.
+
+    Each file's nearest neighbours are all of its own twenty.
+    """
+    assert audit.NEIGHBOURS < 20
+    files = {}
+    for key in ("impetigo", "shingles"):
+        turned = turned_freely(drawn[key], 70, 1.3, cv2.BORDER_REFLECT)
+        for quality in range(70, 90):
+            files[f"{key} {quality}"] = compressed(drawn[key], quality)
+            files[f"{key} turned {quality}"] = compressed(turned, quality)
+    assert sorted(map(len, find(files, tmp_path))) == [40, 40]
+
+
+def test_copies_whose_strongest_features_are_a_logo_are_found(drawn, tmp_path):
+    """Bold words over one third of a photo have stronger features than all the rest of it."""
+    files = {}
+    for key in ("cellulitis", "ringworm"):
+        files[key] = cv2.resize(drawn[key], (320, 240))
+        files[f"{key} with words"] = files[key].copy()
+        for line in range(5):
+            place = (4, 20 + 18 * line)
+            cv2.putText(
+                files[f"{key} with words"], "COPYRIGHT No. 1234567", place, cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255,) * 3, 2
+            )
+    assert sorted(map(sorted, find(files, tmp_path))) == [
+        ["cellulitis", "cellulitis with words"],
+        ["ringworm", "ringworm with words"],
+    ]
+
+
+def test_leaks_conflicts_and_damaged_files_are_counted_by_hand(drawn, tmp_path):
+    """Photo a in both splits, b under two labels within training, c in the test set twice, d alone, four bad files."""
+    first, second = CONDITIONS[0].folder, CONDITIONS[1].folder
+    a, b, c, d = (drawn[key] for key in ("impetigo", "ringworm", "shingles", "cellulitis"))
+    whole = cv2.imencode(".jpg", d)[1].tobytes()
+    files = {
+        f"train_set/{first}/a.jpg": a,
+        f"test_set/{first}/a.jpg": np.ascontiguousarray(a[:, ::-1]),
+        f"train_set/{first}/b.jpg": b,
+        f"train_set/{second}/b.jpg": turned_freely(b, 40, 1.1, cv2.BORDER_REFLECT),
+        f"test_set/{first}/c.jpg": c,
+        f"test_set/{first}/c again.png": c,
+        f"test_set/{second}/d.jpg": d,
+        f"train_set/{first}/empty.jpg": b"",
+        f"train_set/{first}/page.jpg": b"<html>404</html>",
+        f"train_set/{first}/cut.jpg": whole[: len(whole) // 3],
+        f"train_set/{first}/.hidden.jpg": b"",
+        "train_set/notes.txt": b"not a photo by its place",
+    }
+    data = folder_of(files, tmp_path)
+    report = audit.audit(data).report()
+    assert report["n_files"] == 10 and report["n_photos"] == 4
+    assert report["groups"] == [
+        [f"test_set/{first}/a.jpg", f"train_set/{first}/a.jpg"],
+        [f"test_set/{first}/c again.png", f"test_set/{first}/c.jpg"],
+        [f"train_set/{first}/b.jpg", f"train_set/{second}/b.jpg"],
+    ]
+    assert report["conflicts"] == [[f"train_set/{first}/b.jpg", f"train_set/{second}/b.jpg"]]
+    assert report["leaks"] == {"test_files": 1, "of": 4, "paths": [f"test_set/{first}/a.jpg"]}
+    assert {row["path"].split("/")[-1]: row["reason"] for row in report["damaged"]} == {
+        "cut.jpg": "truncated or damaged",
+        "empty.jpg": "empty file",
+        "page.jpg": "not an image in a format we read",
+    }
+    assert {"notes.txt", ".hidden.jpg"} <= {path.split("/")[-1] for path in data.left_out.path}
+
+
+def test_features_of_all_regions_come_before_the_rest_of_one():
+    positions = np.array([[0.1, 0.1], [0.12, 0.1], [0.14, 0.1], [0.9, 0.1], [0.1, 0.9]])
+    order = audit._spread_out(positions, np.array([9.0, 8.0, 7.0, 1.0, 2.0]))
+    assert order.tolist() == [0, 4, 3, 1, 2]
+    assert audit._spread_out(np.zeros((0, 2)), np.zeros(0)).tolist() == []
+
+
+def test_hashes_of_a_turned_photo_are_the_turned_hashes(drawn):
+    """One cosine transform gives all eight: the same bits as hashing each turned photo anew."""
+    square = audit.sketch(drawn["ringworm"]).square
+    hashes = audit.perceptual_hashes(square)
+    assert len(set(map(bytes, hashes))) == 8
+    for turn, expected in zip(audit.TURNS, hashes, strict=True):
+        matrix = audit._turn_matrix(turn)
+        anew = cv2.warpAffine(square, matrix, square.shape[::-1], flags=cv2.INTER_NEAREST)
+        assert np.unpackbits(audit.perceptual_hashes(anew)[0] ^ expected).sum() <= 1
+
+
+def test_a_mirrored_descriptor_is_a_permuted_one(drawn):
+    """Features of the mirrored photo match those of the photo itself after both are brought to the standard side."""
+    photo = drawn["impetigo"]
+    a, b = audit.sketch(photo), audit.sketch(np.ascontiguousarray(photo[:, ::-1]))
+    of_a, of_b = audit._matches(a, b)
+    assert len(of_a) > 0.8 * len(a.positions)
+    assert (a.mirrored[of_a] != b.mirrored[of_b]).mean() > 0.95
+    places = a.positions[of_a] * [-1, 1] + [audit.SQUARE - 1, 0]
+    assert np.median(np.abs(places - b.positions[of_b])) < 0.5
+
+
+def test_agreement_is_one_for_a_photo_with_itself_and_needs_something_to_see(drawn):
+    square = audit.sketch(drawn["shingles"]).square
+    assert audit.agreement(square, square, np.eye(2, 3)) == (pytest.approx(1, abs=1e-6), 1.0)
+    assert audit.agreement(square, np.full_like(square, 128), np.eye(2, 3))[0] == 0
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_the_audit_finds_what_was_planted(seed, sample_settings):
+    data = photos.open_data(replace(sample_settings, seed=seed))
+    table = audit.score(audit.audit(data), data.truth)
+    assert (table.pairs > 0).all(), "a kind of copy was not planted at all"
+    assert (table.recall >= 0.97).all() and (table.precision >= 0.99).all(), table
+
+
+def test_score_counts_pairs_by_hand(sample):
+    """Three files of photo s1 (original, exact, turned) and two originals; the audit missed one and invented one."""
+    truth = pd.DataFrame(
+        {"path": list("abcde"), "source": ["s1", "s1", "s1", "s2", "s3"],
+         "kind": ["original", "exact", "dihedral", "original", "original"]}
+    )  # fmt: skip
+    catalogue = pd.DataFrame({"path": list("abcde"), "photo_id": ["p", "p", "q", "q", "r"]})
+    found = replace(audit.audit(sample), photos=catalogue)
+    table = audit.score(found, truth)
+    assert table.loc["exact", ["pairs", "found", "false"]].tolist() == [1, 1, 0]
+    assert table.loc["dihedral", ["pairs", "found", "false"]].tolist() == [2, 0, 1]
+    assert table.loc["all", ["pairs", "found", "false"]].tolist() == [3, 1, 1]
+    assert table.loc["all", "recall"] == pytest.approx(1 / 3) and table.loc["all", "precision"] == 0.5
+
+
+def test_the_report_is_consistent_and_counts_what_the_truth_counts(sample):
+    found = audit.audit(sample)
+    report, truth = found.report(), sample.truth
+    whole = truth[truth.damage == ""]
+    assert list(report) == ["n_files", "n_photos", "groups", "damaged", "conflicts", "leaks", "seconds"]
+    assert report["n_files"] == len(truth)
+    assert report["n_photos"] == whole.source.nunique()
+    assert {row["path"] for row in report["damaged"]} == set(truth.path[truth.damage != ""])
+    planted = whole.groupby("source").path.agg(lambda paths: frozenset(paths) if len(paths) > 1 else None).dropna()
+    assert set(map(frozenset, report["groups"])) == set(planted)
+    two_labels = whole.groupby("source").filter(lambda rows: rows.label.nunique() > 1).groupby("source").path
+    assert set(map(frozenset, report["conflicts"])) == {frozenset(paths) for _, paths in two_labels}
+    trained = set(whole.source[whole.split == "train"])
+    leaked = whole[(whole.split == "test") & whole.source.isin(trained)].path
+    assert set(report["leaks"]["paths"]) == set(leaked) and report["leaks"]["test_files"] == len(leaked)
+    assert report["leaks"]["of"] == (whole.split == "test").sum()
+    json.dumps(report, allow_nan=False)
+
+
+def test_photo_ids_are_the_least_digest_of_the_group(sample):
+    table = audit.identified(sample).photos
+    least = table.groupby("photo_id").sha256.min().str[:16]
+    assert (least.index == least).all()
+    assert table.drop(columns="photo_id").equals(sample.photos.drop(columns="photo_id"))
+
+
+def test_the_audit_is_kept_and_made_anew_with_the_same_result(sample, tmp_path):
+    found = audit.audit(sample)
+    elsewhere = replace(sample, cache=tmp_path)
+    again = audit.audit(elsewhere)
+    assert again.photos.equals(found.photos) and again.pairs.equals(found.pairs)
+    kept = next((tmp_path / "audits").iterdir())
+    kept.write_text('[["half a')  # a file that was damaged is no answer
+    assert audit.audit(elsewhere).photos.equals(found.photos)
+    kept_again = audit.audit(elsewhere)
+    assert kept_again.pairs.equals(found.pairs) and kept_again.seconds < 0.5
+
+
+def test_a_result_that_cannot_be_kept_is_a_result(sample, tmp_path):
+    (tmp_path / "file").write_text("in the way of a folder")
+    assert audit.audit(replace(sample, cache=tmp_path / "file")).pairs.equals(audit.audit(sample).pairs)
+
+
+def test_the_result_does_not_depend_on_the_number_of_threads(sample, monkeypatch):
+    found, one = audit._copies(sample), ThreadPoolExecutor(1)
+    monkeypatch.setattr(audit, "ThreadPoolExecutor", lambda: one)
+    search = audit.Index.search
+    monkeypatch.setattr(audit.Index, "search", lambda *arguments: search(*arguments, threads=1))
+    assert audit._copies(sample) == found
+
+
+@pytest.mark.clinical
+def test_clinical_photos_show_about_400_photos(clinical_folder, sample_settings):
+    found = audit.audit(photos.open_data(replace(sample_settings, data=str(clinical_folder))))
+    report = found.report()
+    assert report["n_files"] == 1159 and 380 <= report["n_photos"] <= 420
+    assert report["leaks"]["of"] == 234 and 190 <= report["leaks"]["test_files"] <= 215
+    assert len(report["conflicts"]) >= 1
+    # Nail-fungus names tell their source: files with the same one are augmented copies of one photo.
+    nails = found.photos[found.photos.condition == "nail-fungus"]
+    number = nails.path.str.extract(r"/_(\d+)_\d+\.\w+$")[0]
+    pairs = nails.assign(number=number).dropna(subset="number").groupby("number").photo_id.nunique()
+    assert len(pairs) > 10 and (pairs == 1).mean() >= 0.97

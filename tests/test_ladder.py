@@ -1,0 +1,153 @@
+"""The ladder: what it judges, that it repeats and resumes, and that what the book ships is in order."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skinlib import audit, evaluate, ladder, model, photos, splits, train
+from skinlib.conditions import KEYS
+from skinlib.settings import InputError, SkinlibError
+
+RESULTS = Path(__file__).parents[1] / "book" / "results"
+PLAIN, NETWORKS = list(ladder.WITHOUT_WEIGHTS), list(ladder.WITH_WEIGHTS)  # before any test changes them
+SHIPPED = sorted(RESULTS.glob("*.csv"))
+
+
+@pytest.fixture(scope="module")
+def few_rungs():
+    """Leave a rung of each kind on the ladder, with one epoch of training."""
+    quick = train.Recipe(epochs=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ladder, "WITHOUT_WEIGHTS", {"majority": ladder.WITHOUT_WEIGHTS["majority"]})
+        rungs = {
+            "nearest neighbour": ladder.WITH_WEIGHTS["nearest neighbour"],
+            "recipe": ladder._trained(quick),
+            "recipe, calibrated": ladder._calibrated(ladder._trained(quick)),
+        }
+        patch.setattr(ladder, "WITH_WEIGHTS", rungs)
+        yield rungs
+
+
+@pytest.fixture(scope="module")
+def climbed(few_rungs, sample, sample_settings, tmp_path_factory):
+    return ladder.results(sample, sample_settings, tmp_path_factory.mktemp("results"), ["untrained"])
+
+
+def test_every_rung_is_judged_on_both_splits(climbed, few_rungs, sample):
+    table = pd.read_csv(climbed)
+    assert tuple(table.columns) == ladder.COLUMNS and table.notna().all(axis=None)
+    assert list(zip(table.rung, table.split, strict=True)) == [
+        (rung, split) for rung in ["majority", *few_rungs] for split in ("official", "grouped")
+    ]
+    assert list(table.weights) == ["none"] * 2 + ["untrained"] * 6
+    assert (table.low <= table.accuracy).all() and (table.accuracy <= table.high).all()
+    assert (table.photos <= table.files).all() and (table.correct / table.photos).round(6).equals(table.accuracy)
+    official = table[table.split == "official"]
+    assert (official.files == (sample.photos.split == "test").sum()).all()
+
+
+def test_the_rows_are_those_of_the_runs(climbed, sample, sample_settings):
+    """A row of the table says what the run's own metrics say, and the baseline's what counting by hand gives."""
+    table = pd.read_csv(climbed).set_index(["rung", "split"])
+    run = train.train(sample, sample_settings, recipe=train.Recipe(epochs=1), split="grouped")
+    row, numbers = table.loc["recipe", "grouped"], run.metrics["test"]
+    assert row.accuracy == pytest.approx(numbers["accuracy"]) and row.brier == pytest.approx(numbers["brier"], abs=1e-6)
+    known = audit.identified(sample).photos
+    side = splits.grouped(known)
+    commonest = known.condition[side == "train"].mode()[0]
+    judged = known[side == "test"].drop_duplicates("photo_id")
+    assert table.loc["majority", "grouped"].accuracy == pytest.approx((judged.condition == commonest).mean(), abs=1e-6)
+
+
+def test_calibration_changes_no_answer_and_looks_at_validation_photos_alone(sample, sample_settings, few_rungs):
+    arguments = audit.identified(sample), sample_settings, "official"
+    plain, cooled = (few_rungs[name](*arguments) for name in ("recipe", "recipe, calibrated"))
+    assert (plain.predicted == cooled.predicted).all()
+    assert not np.allclose(plain[list(KEYS)], cooled[list(KEYS)])
+
+    def with_other_test_labels(*arguments):
+        return few_rungs["recipe"](*arguments).assign(
+            condition=lambda table: table.condition.where(table.split == "validation", KEYS[0])
+        )
+
+    again = ladder._calibrated(with_other_test_labels)(*arguments)
+    pd.testing.assert_frame_equal(again[list(KEYS)], cooled[list(KEYS)])
+
+
+def test_a_second_climb_trains_nothing_and_finds_the_same(climbed, sample, sample_settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(train, "fit", None)  # any training would fail
+    again = ladder.results(sample, sample_settings, tmp_path, ["untrained"])
+    assert again.read_bytes() == climbed.read_bytes()
+
+
+def test_provenance_says_what_made_the_table(climbed, sample, weights):
+    told = json.loads(climbed.with_suffix(".json").read_text())
+    assert told["data"] == {"name": "sample", "fingerprint": sample.fingerprint}
+    assert told["weights"] == {"untrained": {"sha256": weights.sha256, "note": weights.note}}
+    assert told["files"] == len(sample.photos) and 0 < told["leaked"] < told["test_files"] < told["photos"]
+    assert told["command"] == "make results"
+
+
+def test_weights_that_cannot_be_had_are_left_out(sample, sample_settings, monkeypatch):
+    get_weights = model.get_weights
+
+    def offline(choices, data):
+        if choices.weights == "imagenet":
+            raise SkinlibError("no network")
+        return get_weights(choices, data)
+
+    monkeypatch.setattr(model, "get_weights", offline)
+    assert list(ladder.at_hand(sample, sample_settings, ["untrained", "imagenet"])) == ["untrained"]
+    with pytest.raises(InputError, match="no weights file"):
+        ladder.at_hand(sample, sample_settings, ["nowhere.h5"])
+
+
+def test_tables_for_the_page(climbed):
+    table = pd.read_csv(climbed)
+    shown = ladder.side_by_side(table)
+    assert list(shown.index) == ["majority", "nearest neighbour", "recipe", "recipe, calibrated"]
+    row = table[(table.rung == "recipe") & (table.split == "grouped")].iloc[0]
+    assert shown.loc["recipe", "clean"] == f"{row.accuracy:.0%} ({row.low:.0%} to {row.high:.0%})"
+    assert shown.loc["recipe", "clean, photos right"] == f"{row.correct} of {row.photos}"
+    assert len(ladder.all_metrics(table)) == len(table)
+
+
+# ---------------------------------------------------------------- the tables that the book ships
+
+
+def test_the_book_ships_both_tables():
+    assert [file.stem for file in SHIPPED] == ["clinical", "sample"]
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_shipped_tables_hold_every_rung_and_figures_alone(file):
+    table, told = pd.read_csv(file), json.loads(file.with_suffix(".json").read_text())
+    assert tuple(table.columns) == ladder.COLUMNS
+    assert list(table.rung[table.weights == "none"]) == [rung for rung in PLAIN for _ in splits.SPLITTERS]
+    for name in told["weights"]:
+        assert list(table.rung[table.weights == name]) == [rung for rung in NETWORKS for _ in splits.SPLITTERS]
+    assert set(table.weights) == {"none", *told["weights"]}
+    ends = zip(table.correct, table.photos, table.low, table.high, strict=True)
+    for correct, n_photos, low, high in ends:
+        assert (low, high) == pytest.approx(evaluate.wilson_interval(correct, n_photos), abs=1e-6)
+    assert told["command"] == ladder.command(file.stem)
+    assert not any("/" in str(value) for value in (told["data"]["name"], told["machine"]["processor"]))
+
+
+def test_the_shipped_clinical_table_is_of_the_photos_in_the_manifest():
+    told = json.loads((RESULTS / "clinical.json").read_text())
+    manifest = pd.read_csv(photos.MANIFEST).sort_values("path", key=lambda paths: paths.map(lambda p: p.encode()))
+    rows = "".join(f"{row.sha256}  {row.path}\n" for row in manifest.itertuples())
+    assert told["data"]["fingerprint"] == hashlib.sha256(rows.encode()).hexdigest()
+
+
+def test_the_shipped_sample_table_is_of_the_sample_that_the_chapters_draw(sample_settings):
+    """The full sample has the fingerprint that the table names, or somebody changed the drawings and not the table."""
+    told = json.loads((RESULTS / "sample.json").read_text())
+    full = replace(sample_settings, speed="full")
+    assert told["data"]["fingerprint"] == photos.open_data(full).fingerprint
