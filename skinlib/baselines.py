@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from skinlib.conditions import KEYS
 from skinlib.evaluate import predictions_table
@@ -59,6 +60,7 @@ def histogram(photo: np.ndarray) -> np.ndarray:
 def _learn(classifier, inputs: np.ndarray, data: DataSet, split: np.ndarray) -> pd.DataFrame:
     """Fit on the training rows; predict all rows; give conditions without a training photo probability 0."""
     is_train = split == "train"
-    classifier.fit(inputs[is_train], data.photos.condition[is_train])
-    probabilities = pd.DataFrame(classifier.predict_proba(inputs), columns=classifier.classes_)
+    with threadpool_limits(1):  # many threads would wait for one another longer than such small sums take
+        classifier.fit(inputs[is_train], data.photos.condition[is_train])
+        probabilities = pd.DataFrame(classifier.predict_proba(inputs), columns=classifier.classes_)
     return predictions_table(data.photos, split, probabilities.reindex(columns=KEYS, fill_value=0).to_numpy())
