@@ -12,8 +12,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from cleanlab.filter import find_label_issues
-from cleanlab.rank import get_label_quality_scores
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
@@ -24,6 +22,11 @@ from threadpoolctl import threadpool_limits
 from skinlib import evaluate, splits
 from skinlib.conditions import KEYS
 from skinlib.photos import DataSet
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", "IProgress")  # in Jupyter it asks for widgets, of which it needs none
+    from cleanlab.filter import find_label_issues
+    from cleanlab.rank import get_label_quality_scores
 
 COLUMNS = ("kind", "path", "photo_id", "condition", "suggested", "score", "flagged", "paths")
 

@@ -148,7 +148,7 @@ def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
     """Return the ladder for a page: a row per rung and weights, official and clean accuracy beside each other."""
 
     def words(row):
-        return f"{row.accuracy:.0%} ({row.low:.0%} to {row.high:.0%})"
+        return f"{row.accuracy:.0%} ({100 * row.low:.0f}–{100 * row.high:.0f})"
 
     rows = {}
     for (rung, weights), part in table.groupby(["rung", "weights"], sort=False):
@@ -159,6 +159,18 @@ def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
     shown = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     shown.index = pd.MultiIndex.from_tuples(shown.index, names=["rung", "weights"])
     return shown.reset_index(level="weights").rename_axis(None)
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """Say what the clean split took away, and which rung is best on each split, in two sentences for a page."""
+    wide = table.set_index(["rung", "weights", "split"]).accuracy.unstack("split", sort=False)
+    fall = wide.official - wide.grouped
+    (furthest, _), best = fall.idxmax(), {split: wide[split].idxmax()[0] for split in splits.SPLITTERS}
+    ends = wide.loc[fall.idxmax()]
+    return (
+        f"The rung that falls furthest is *{furthest}*: from {ends.official:.0%} to {ends.grouped:.0%} of the photos. "
+        f"On the official split *{best['official']}* comes first, on the clean one *{best['grouped']}*."
+    )
 
 
 def all_metrics(table: pd.DataFrame) -> pd.DataFrame:

@@ -112,9 +112,23 @@ def test_tables_for_the_page(climbed):
     shown = ladder.side_by_side(table)
     assert list(shown.index) == ["majority", "nearest neighbour", "recipe", "recipe, calibrated"]
     row = table[(table.rung == "recipe") & (table.split == "grouped")].iloc[0]
-    assert shown.loc["recipe", "clean"] == f"{row.accuracy:.0%} ({row.low:.0%} to {row.high:.0%})"
+    assert shown.loc["recipe", "clean"] == f"{row.accuracy:.0%} ({100 * row.low:.0f}–{100 * row.high:.0f})"
     assert shown.loc["recipe", "clean, photos right"] == f"{row.correct} of {row.photos}"
     assert len(ladder.all_metrics(table)) == len(table)
+
+
+def test_the_words_name_the_deepest_fall_and_both_winners():
+    rows = [("a", 0.9, 0.3), ("b", 0.5, 0.45), ("c", 0.6, 0.55)]
+    table = pd.DataFrame(
+        [
+            (rung, "none", split, value)
+            for rung, *both in rows
+            for split, value in zip(splits.SPLITTERS, both, strict=True)
+        ],
+        columns=["rung", "weights", "split", "accuracy"],
+    )
+    words = ladder.in_words(table)
+    assert "*a*: from 90% to 30%" in words and "*a* comes first, on the clean one *c*" in words
 
 
 # ---------------------------------------------------------------- the tables that the book ships
