@@ -155,8 +155,11 @@ def test_shipped_tables_hold_every_rung_and_figures_alone(file):
 
 def test_the_shipped_clinical_table_is_of_the_photos_in_the_manifest():
     told = json.loads((RESULTS / "clinical.json").read_text())
-    manifest = pd.read_csv(photos.MANIFEST).sort_values("path", key=lambda paths: paths.map(lambda p: p.encode()))
-    rows = "".join(f"{row.sha256}  {row.path}\n" for row in manifest.itertuples())
+    manifest = pd.read_csv(photos.MANIFEST).sort_values("path")
+    in_test = manifest.path.str.startswith("test_set/")  # a catalogue begins with the training photos
+    rows = "".join(
+        f"{row.sha256}  {row.path}\n" for row in pd.concat([manifest[~in_test], manifest[in_test]]).itertuples()
+    )
     assert told["data"]["fingerprint"] == hashlib.sha256(rows.encode()).hexdigest()
 
 

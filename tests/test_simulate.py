@@ -402,15 +402,20 @@ def test_other_photos_have_the_tone_they_were_asked_for():
 
 @pytest.mark.parametrize("drawing", simulate._OTHER_DRAWINGS["mark"])
 def test_a_mark_changes_the_skin_in_one_place(drawing):
-    """The same skin, with and without: it differs plainly somewhere, and stays as it is in most places."""
+    """The same skin, with and without: it differs somewhere, plainly as a rule, and stays as it is in most places."""
     for tone in (simulate.TONES[0], simulate.TONES[-1]):
-        colours = []
-        for paint in (simulate._anywhere, drawing):
-            scene = simulate._scene(np.random.default_rng(2), tone, (160, 200), 0.5)
-            paint(scene)
-            colours.append(scene.colour.mean(axis=2))
-        change = np.abs(colours[1] / colours[0] - 1)
-        assert change.max() > 0.2 and 0.002 < (change > 0.1).mean() < 0.5
+        greatest = []
+        for seed in range(6):
+            colours = []
+            for paint in (simulate._anywhere, drawing):
+                scene = simulate._scene(np.random.default_rng(seed), tone, (160, 200), 0.5)
+                paint(scene)
+                colours.append(scene.colour)
+            change = np.abs(colours[1] - colours[0]) / np.maximum(colours[0], 0.05)
+            change = change.max(axis=2)  # in red, green or blue
+            assert 0.002 < (change > 0.1).mean() < 0.5
+            greatest.append(change.max())
+        assert min(greatest) > 0.1 and np.median(greatest) > 0.2, "a pale scar on pale skin may be faint, not all may"
 
 
 def test_others_come_in_the_numbers_asked_for_and_again(small):
