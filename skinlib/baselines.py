@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 from threadpoolctl import threadpool_limits
 
@@ -32,7 +32,7 @@ def file_size(data: DataSet, split: np.ndarray, seed: int = 0) -> pd.DataFrame:
     photos = data.photos
     columns = [photos.bytes, photos.width, photos.height, photos.width / photos.height]
     forest = RandomForestClassifier(n_estimators=200, min_samples_leaf=2, random_state=seed)
-    return _learn(forest, np.column_stack(columns), data, split)
+    return learn(forest, np.column_stack(columns), data, split)
 
 
 def colour_histogram(data: DataSet, split: np.ndarray) -> pd.DataFrame:
@@ -40,7 +40,7 @@ def colour_histogram(data: DataSet, split: np.ndarray) -> pd.DataFrame:
     distinct = data.photos.drop_duplicates("sha256").set_index("sha256").path
     shares = {sha: histogram(data.read(path)) for sha, path in distinct.items()}
     inputs = np.sqrt([shares[sha] for sha in data.photos.sha256])  # square roots: rare colours count too
-    return _learn(make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, C=0.1)), inputs, data, split)
+    return learn(linear(), inputs, data, split)
 
 
 def nearest_neighbour(data: DataSet, split: np.ndarray, features: np.ndarray) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def nearest_neighbour(data: DataSet, split: np.ndarray, features: np.ndarray) ->
 
     ``features`` is float32 (n, 2048), a row per photo of the catalogue. This finds copies: it learns nothing.
     """
-    return _learn(make_pipeline(Normalizer(), KNeighborsClassifier(1)), features, data, split)
+    return learn(make_pipeline(Normalizer(), KNeighborsClassifier(1)), features, data, split)
 
 
 def histogram(photo: np.ndarray) -> np.ndarray:
@@ -57,8 +57,16 @@ def histogram(photo: np.ndarray) -> np.ndarray:
     return np.bincount(np.ravel(bins @ [BINS * BINS, BINS, 1]), minlength=BINS**3) / bins[..., 0].size
 
 
-def _learn(classifier, inputs: np.ndarray, data: DataSet, split: np.ndarray) -> pd.DataFrame:
-    """Fit on the training rows; predict all rows; give conditions without a training photo probability 0."""
+def linear() -> Pipeline:
+    """Return a fresh logistic regression on standardised inputs, as strong as suits a few hundred photos."""
+    return make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, C=0.1))
+
+
+def learn(classifier, inputs: np.ndarray, data: DataSet, split: np.ndarray) -> pd.DataFrame:
+    """Fit a scikit-learn classifier on the training rows of ``inputs``, (n, …); return its predictions for all rows.
+
+    Conditions without a training photo get probability 0.
+    """
     is_train = split == "train"
     with threadpool_limits(1):  # many threads would wait for one another longer than such small sums take
         classifier.fit(inputs[is_train], data.photos.condition[is_train])

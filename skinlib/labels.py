@@ -12,14 +12,11 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
-from skinlib import evaluate, splits
+from skinlib import baselines, evaluate, splits
 from skinlib.conditions import KEYS
 from skinlib.photos import DataSet
 
@@ -43,7 +40,7 @@ def out_of_fold(data: DataSet, features: np.ndarray, n_repeats: int = 1, seed: i
     total = np.zeros((len(photos), len(keys)))
     for start in range(0, len(held_out), splits.N_FOLDS):
         rounds = [(np.flatnonzero(~rows), np.flatnonzero(rows)) for rows in held_out[start : start + splits.N_FOLDS]]
-        classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, C=0.1))
+        classifier = baselines.linear()
         # One thread: so small a job only loses time where many threads share it.
         with warnings.catch_warnings(), threadpool_limits(1):
             # A condition of few photos may be absent from a fold's training photos: it gets probability 0 there.

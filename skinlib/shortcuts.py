@@ -19,15 +19,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from skinlib import baselines, model, simulate, splits
 from skinlib.conditions import KEYS
-from skinlib.evaluate import cluster_bootstrap, predictions_table, wilson_interval
+from skinlib.evaluate import cluster_bootstrap, wilson_interval
 from skinlib.files import written_whole
 from skinlib.model import Weights
 from skinlib.photos import DataSet
@@ -184,12 +180,7 @@ def view_predictions(data: DataSet, weights: Weights, split: np.ndarray, view: s
     """
     if view == "only the file":
         return baselines.file_size(data, split)
-    inputs, is_train = view_features(data, weights, view), split == "train"
-    classifier = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000, C=0.1))
-    with threadpool_limits(1):  # so small a job only loses time where many threads share it
-        classifier.fit(inputs[is_train], data.photos.condition[is_train])
-    probabilities = pd.DataFrame(classifier.predict_proba(inputs), columns=classifier.classes_)
-    return predictions_table(data.photos, split, probabilities.reindex(columns=KEYS, fill_value=0).to_numpy())
+    return baselines.learn(baselines.linear(), view_features(data, weights, view), data, split)
 
 
 def held_out_predictions(data: DataSet, weights: Weights, view: str, seed: int = 0) -> pd.DataFrame:
