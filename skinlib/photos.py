@@ -76,15 +76,15 @@ class PhotoError(InputError):
         super().__init__(f"{self.path}: {reason}: {remedy}")
 
 
-def read(path) -> np.ndarray:
+def read(path, pixel_limit: int = PIXEL_LIMIT) -> np.ndarray:
     """Read the photo at ``path`` as uint8 (height, width, 3), RGB, 0 to 255. See :func:`decode`.
 
     Raises PhotoError when there is no such file or it can't be decoded.
     """
-    return decode(_read_bytes(Path(path)), path)
+    return decode(_read_bytes(Path(path)), path, pixel_limit)
 
 
-def decode(data: bytes, name="photo") -> np.ndarray:
+def decode(data: bytes, name="photo", pixel_limit: int = PIXEL_LIMIT) -> np.ndarray:
     """Decode an image file's bytes to uint8 (height, width, 3), RGB, 0 to 255.
 
     The content decides the format, never the name. EXIF orientation is applied; transparency is laid over white;
@@ -92,19 +92,19 @@ def decode(data: bytes, name="photo") -> np.ndarray:
     as in OpenCV and TensorFlow, so CMYK comes out as its plain complement.
 
     Raises PhotoError, with ``name`` as its path, when the bytes are no photo, are cut short or damaged, or claim more
-    than PIXEL_LIMIT pixels. A flipped bit inside the pixel data of a JPEG can't be noticed: the format has no checksum.
+    than ``pixel_limit`` pixels. A flipped bit inside the pixel data of a JPEG can't be noticed: the format has no checksum.
     """
     with _pillow_quiet():
-        return _decode(data, name)[0]
+        return _decode(data, name, pixel_limit)[0]
 
 
-def _decode(data: bytes, name) -> tuple[np.ndarray, str]:
+def _decode(data: bytes, name, pixel_limit: int = PIXEL_LIMIT) -> tuple[np.ndarray, str]:
     """Return (pixels as :func:`decode` gives them, name of the format)."""
     if not data:
         raise PhotoError(name, "empty file")
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-        if image.width * image.height > PIXEL_LIMIT:
+        if image.width * image.height > pixel_limit:
             raise Image.DecompressionBombError
         # Two phone photos in one file are a JPEG to everyone but Pillow.
         kind = "JPEG" if image.format == "MPO" else image.format
@@ -112,7 +112,7 @@ def _decode(data: bytes, name) -> tuple[np.ndarray, str]:
     except PhotoError:
         raise
     except Image.DecompressionBombError:
-        limit = f"{PIXEL_LIMIT // 10**6} million"
+        limit = f"{pixel_limit // 10**6} million"
         raise PhotoError(name, f"too many pixels, more than {limit}", "leave it out, or make it smaller") from None
     except PIL.UnidentifiedImageError:
         known = data.startswith(SIGNATURES) or data[4:12] == b"ftypavif"

@@ -21,6 +21,7 @@ FLOORS = (
     ("conditions", "settings"),
     ("simulate",),
     ("photos",),
+    ("exported",),
     ("audit", "splits", "evaluate"),
     ("calibration", "abstention", "tone"),
     ("model",),
