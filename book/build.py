@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "_build"
 STAMP = BUILD / "stamp.json"
 CONFIG = BUILD / "_config.yml"
+EXTRA = BUILD / "extra"  # goes to the root of the site as it is
 CHOICES = ("SKINLIB_DATA", "SKINLIB_WEIGHTS", "SKINLIB_SPEED", "SKINLIB_SEED")
 
 
@@ -52,7 +53,8 @@ def weights_at_hand() -> list[Path]:
 
 def fingerprints() -> dict[str, str]:
     """Return a digest of the pages and notebooks, and one of all else that shapes the results in them."""
-    pages = [*tree(ROOT / "book"), *tree(ROOT / "notebooks"), ROOT / "_config.yml", ROOT / "_toc.yml"]
+    pages = [*tree(ROOT / "book"), *tree(ROOT / "notebooks"), *tree(ROOT / "space")]
+    pages += [ROOT / "_config.yml", ROOT / "_toc.yml"]
     data = Path(os.environ.get("SKINLIB_DATA", "sample")).expanduser()
     shapers = [*tree(ROOT / "skinlib"), ROOT / "requirements.lock", *tree(ROOT / "book/results"), *weights_at_hand()]
     if data.is_dir():
@@ -87,6 +89,7 @@ def write_config() -> None:
             "binderhub_url": "https://mybinder.org",
             "colab_url": "https://colab.research.google.com",
         }
+    config["sphinx"]["config"]["html_extra_path"] += [str(EXTRA)]
     config["parse"]["myst_substitutions"] = {"repository": address or "https://github.com/OWNER/REPOSITORY"}
     CONFIG.parent.mkdir(exist_ok=True)
     CONFIG.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -103,6 +106,20 @@ def environment() -> dict[str, str]:
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
     return {name: value for name, value in os.environ.items() if name != "JUPYTER_PATH"} | changes
+
+
+def make_page(results: str) -> int:
+    """Put the page that runs the model in the browser where the site takes it from. Returns 0, or what failed gave."""
+    now, made = digest(tree(ROOT / "space"), results), BUILD / "page.txt"
+    if (EXTRA / "try").is_dir() and made.exists() and made.read_text() == now:
+        return 0
+    made.unlink(missing_ok=True)
+    shutil.rmtree(EXTRA / "try", ignore_errors=True)
+    command = [sys.executable, ROOT / "book/try_page.py", EXTRA / "try"]
+    status = subprocess.run(command, cwd=ROOT, env=environment()).returncode
+    if not status:
+        made.write_text(now)
+    return status
 
 
 def main() -> int:
@@ -124,6 +141,10 @@ def main() -> int:
         BUILD.mkdir(exist_ok=True)
         results.write_text(now["results"])
 
+    status = make_page(now["results"])
+    if status:
+        print("The book was not built: its page with the model could not be made.", file=sys.stderr)
+        return status
     write_config()
     # --all: an incremental build after a failed one would forget the warnings of the first.
     command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--all", "-W", "-n", "--keep-going"]

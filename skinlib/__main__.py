@@ -103,10 +103,22 @@ def _parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--json", type=Path, metavar="FILE", help="write the numbers here")
     evaluate.add_argument("--against", type=Path, metavar="RUN", help="another run: compare both photo by photo")
 
-    predict = command("predict", _predict, "Ask a run what photos show.")
-    predict.add_argument("run", metavar="RUN", type=Path)
+    predict = command("predict", _predict, "Ask a run, or an exported model, what photos show.")
+    predict.add_argument("run", metavar="RUN", type=Path, help="a run, or the folder model/ of an export")
     predict.add_argument("images", metavar="IMAGE", type=Path, nargs="+")
     predict.add_argument("--json", action="store_true", help="print one JSON list")
+
+    export = command("export", _export, "Write a run as one ONNX file, as a page and as an app, ready to publish.")
+    export.add_argument("run", metavar="RUN", type=Path)
+    export.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="folder to make: model/, web/ and space/"
+    )
+    export.add_argument("--data", help="the photos it was trained on (default: those that the run names)")
+
+    app = command("app", _app, "Serve a run, or an exported model, as an app in the browser.")
+    app.add_argument("run", metavar="RUN", type=Path, help="a run, or the folder model/ of an export")
+    app.add_argument("--port", type=int, default=7860, help="(default: 7860)")
+    app.add_argument("--data", help="the photos that the run was trained on (default: those that it names)")
     return parser
 
 
@@ -222,30 +234,89 @@ def _print_metrics(run) -> None:
 
 
 def _predict(options) -> int:
-    from skinlib import photos, train
-    from skinlib.conditions import KEYS, by_key
+    from skinlib import photos
+    from skinlib.conditions import by_key
 
-    run = train.Run(options.run)
+    answer = _exported_answers(options.run) if _is_export(options.run) else _run_answers(options.run)
     answers = []
     for path in options.images:
         try:
-            probabilities = run.predict([photos.read(path)])[0]
+            answers.append({"path": str(path), **answer(path)})
         except photos.PhotoError as error:
             answers.append({"path": str(path), "error": error.reason})
-        else:
-            by_condition = {key: round(float(p), 6) for key, p in zip(KEYS, probabilities, strict=True)}
-            best = max(by_condition, key=by_condition.get)
-            answers.append({"path": str(path), "condition": best, "probabilities": by_condition})
 
     if options.json:
         print(json.dumps(answers, indent=2, ensure_ascii=False))
-    for answer in answers:
-        if "error" in answer:
-            print(f"skinlib: {answer['path']}: {answer['error']}", file=sys.stderr)
+    for found in answers:
+        if "error" in found:
+            print(f"skinlib: {_one_line(found['path'])}: {found['error']}", file=sys.stderr)
         elif not options.json:
-            probability = answer["probabilities"][answer["condition"]]
-            print(f"{answer['path']}: {by_key(answer['condition']).title} ({probability:.1%}); not a diagnosis")
-    return 2 if any("error" in answer for answer in answers) else 0
+            best = found.get("best_guess", found["condition"])
+            words = f"{by_key(best).title} ({found['probabilities'][best]:.1%})"
+            if "percent" in found:  # as the app and the page show it
+                words = f"{by_key(best).title} ({found['percent'][best]} %)"
+                words = f"I don't know ({found['doubt']}; if anything, {words})" if found["doubt"] else words
+            print(f"{_one_line(found['path'])}: {words}; not a diagnosis")
+    return 2 if any("error" in found for found in answers) else 0
+
+
+def _run_answers(folder: Path):
+    """Return a function from a photo's path to what a run says of it, by Keras."""
+    from skinlib import photos, train
+    from skinlib.conditions import KEYS
+
+    run = train.Run(folder)
+
+    def answer(path):
+        probabilities = run.predict([photos.read(path)])[0]
+        by_condition = {key: round(float(p), 6) for key, p in zip(KEYS, probabilities, strict=True)}
+        return {"condition": max(by_condition, key=by_condition.get), "probabilities": by_condition}
+
+    return answer
+
+
+def _exported_answers(folder: Path):
+    """Return a function from a photo's path to what an exported model says of it, by ONNX Runtime."""
+    from skinlib.exported import ExportedModel
+
+    model = ExportedModel(folder)
+    return lambda path: model.answer(model.read(path)).as_dict()
+
+
+def _is_export(folder: Path) -> bool:
+    return (folder / "labels.json").is_file() and any(folder.glob("*.onnx"))
+
+
+def _exported(options, out: Path | None = None):
+    """Return the exported model of the run that ``options`` name, made in ``out`` or in the cache."""
+    from skinlib import export, photos, train
+
+    run = train.Run(options.run)
+    told = run.provenance
+    name = told["data"]["name"]
+    if options.data is None and name not in ("sample", "clinical"):
+        raise settings.InputError(f"{options.run} was trained on the folder {name}: name it with --data")
+    choices = settings.load(data=options.data or name, seed=told["seed"], weights=told["weights"]["name"])
+    return export.export(run, photos.open_data(choices), choices, out)
+
+
+def _export(options) -> None:
+    if options.out.exists():
+        raise settings.InputError(f"{options.out} exists already: choose another folder, or remove it")
+    with written_whole(options.out) as draft:
+        exported = _exported(options, draft / "model")
+        from skinlib import export
+
+        export.web(exported, draft / "web")
+        export.space(exported, draft / "space")
+    print(f"{options.out}/model holds the model, {options.out}/web the page and {options.out}/space the app")
+
+
+def _app(options) -> None:
+    from skinlib import app
+    from skinlib.exported import ExportedModel
+
+    app.launch(ExportedModel(options.run) if _is_export(options.run) else _exported(options), port=options.port)
 
 
 if __name__ == "__main__":

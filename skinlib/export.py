@@ -6,6 +6,7 @@ No client can get the preprocessing wrong, for none is left to it. Introduced in
 import contextlib
 import hashlib
 import io
+import itertools
 import json
 import logging
 import shutil
@@ -26,7 +27,7 @@ from skinlib.exported import FORMAT, LABELS, SMALL, ExportedModel
 from skinlib.files import written_whole
 from skinlib.model import keras, tf
 from skinlib.photos import DataSet
-from skinlib.settings import InputError, Settings
+from skinlib.settings import InputError, Settings, SkinlibError
 from skinlib.train import Run
 
 FULL = "model.onnx"
@@ -124,7 +125,62 @@ def to_onnx(function: tf.types.experimental.PolymorphicFunction) -> onnx.ModelPr
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with contextlib.redirect_stderr(io.StringIO()):
         proto, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=OPSET)
+    return _renamed(proto)
+
+
+def _renamed(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model in one fixed order, with plain numbers for names and equal constants stored once.
+
+    The converter's names count on from call to call, and steps that don't wait for each other come in any order. So the
+    same run gives the same file, byte for byte.
+    """
+    graph = proto.graph
+    nodes = _ordered(graph)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    names = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}  # "" is an input left out
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    count, by_content, arrays = itertools.count(), {}, []
+    for number, node in enumerate(graph.node):
+        node.name = f"{node.op_type}_{number}"
+        for name in (*node.input, *node.output):
+            if name in names:
+                continue
+            if name not in stored:
+                names[name] = f"value_{next(count)}"
+                continue
+            array = numpy_helper.to_array(stored[name])
+            content = (array.dtype.str, array.shape, hashlib.sha256(array.tobytes()).digest())
+            if content not in by_content:
+                by_content[content] = f"value_{next(count)}"
+                arrays.append(numpy_helper.from_array(array, by_content[content]))
+            names[name] = by_content[content]
+        node.input[:] = [names[name] for name in node.input]
+        node.output[:] = [names[name] for name in node.output]
+    for dimension, name in zip(graph.input[0].type.tensor_type.shape.dim, ("height", "width"), strict=False):
+        dimension.dim_param = name
+    del graph.initializer[:], graph.value_info[:]
+    graph.initializer.extend(arrays)
+    graph.name, proto.doc_string, graph.doc_string = "skin_resnet50", "", ""
+    onnx.checker.check_model(proto)
     return proto
+
+
+def _ordered(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
+    """Return the graph's nodes, each after those it needs, in the order in which the outputs ask for them."""
+    maker = {name: number for number, node in enumerate(graph.node) for name in node.output}
+    order = {}  # a dictionary for its order
+
+    def visit(name):
+        number = maker.get(name)
+        if number is not None and number not in order:
+            for needed in graph.node[number].input:
+                visit(needed)
+            order[number] = onnx.NodeProto.FromString(graph.node[number].SerializeToString())
+
+    for output in graph.output:
+        visit(output.name)
+    return list(order.values())
 
 
 def packed(proto: onnx.ModelProto, bits: int = 16) -> onnx.ModelProto:
@@ -220,13 +276,14 @@ def export(run: Run, data: DataSet, choices: Settings, out: Path | None = None) 
 
 
 def pooled_features(run: Run, data: DataSet, choices: Settings, split: str) -> np.ndarray:
-    """Return the pooled features of one file of each photo in a run's split, float32 (n, 2048), as the run sees them."""
+    """Return the run's own pooled features of one file of each photo in a split, float32 (n, 2048)."""
     rows = run.predictions[run.predictions.split == split].drop_duplicates("photo_id")
     recipe = run.provenance["settings"]
     if not recipe["fine_tuning_epochs"]:
-        weights = model.get_weights(choices, data)
-        if weights.sha256 == run.provenance["weights"]["sha256"]:  # then they are kept already
-            return train.features(data, weights, paths=rows.path, swapped_channels=recipe["swapped_channels"])
+        with contextlib.suppress(SkinlibError):  # a weights file may have gone since; the run has its own copy
+            weights = model.get_weights(choices, data)
+            if weights.sha256 == run.provenance["weights"]["sha256"]:  # then the features are kept already
+                return train.features(data, weights, paths=rows.path, swapped_channels=recipe["swapped_channels"])
     extract, batches = model.extractor(run.model), range(0, len(rows), train.BATCH_SIZE)
     photos_of = [[model.prepare(data.read(path)) for path in rows.path[i : i + train.BATCH_SIZE]] for i in batches]
     return np.concatenate([extract(np.stack(batch))[1].numpy() for batch in photos_of])
@@ -272,18 +329,20 @@ def card(run: Run, labels: dict) -> str:
 
 **{NOTICE}**
 
-A ResNet50 with a small head that tells eight skin conditions apart: {", ".join(c["title"] for c in labels["conditions"])}.
+A ResNet50 with a small head that tells eight skin conditions apart:
+{", ".join(condition["title"] for condition in labels["conditions"])}.
 {told["weights_note"]}
 
 ## How good it is
 
 On {told["test_photos"]} test photos, each with one vote, {told["test_accuracy"]:.1%} of its answers were right (95 %
-interval {low:.1%} to {high:.1%}); the photos are those of {cards.TEST_SETS[told["split"]]} of the data called
-`{told["data"]}`, {told["training_photos"]} photos of which it learned from. That says nothing about other cameras, other
-clinics or other people.
+interval {low:.1%} to {high:.1%}). They come from the data called `{told["data"]}`, of which it learned from
+{told["training_photos"]} photos, and from {cards.TEST_SETS[told["split"]]}. That says nothing about other cameras,
+other clinics or other people.
 
 It says "I don't know" where it is not sure enough for {labels["target_accuracy"]:.0%} of its answers to be right, and
-where a photo is unlike those it learned from. {answers}. Both limits were chosen on validation photos, and do worse on others.
+where a photo is unlike those it learned from. {answers}. Both limits were chosen on validation photos, and do worse on
+others.
 
 ## Files
 
@@ -294,16 +353,16 @@ where a photo is unlike those it learned from. {answers}. Both limits were chose
 
 ## How to ask it
 
-One input, `photo`: a decoded photo, uint8 (height, width, 3), RGB, upright, of any size. Resizing, preprocessing, network
-and temperature ({labels["temperature"]:.3f}) are inside. Outputs: `probabilities` (8, calibrated), `strangeness` (a photo
-above {labels["strangeness_limit"]:.4f} is unlike the training photos) and `evidence` (8 × 7 × 7: what each place adds to each
-condition's logit).
+One input, `photo`: a decoded photo, uint8 (height, width, 3), RGB, upright, of any size. Resizing, preprocessing,
+network and temperature ({labels["temperature"]:.3f}) are inside. Outputs: `probabilities` (8, calibrated),
+`strangeness` (a photo above {labels["strangeness_limit"]:.4f} is unlike the training photos) and `evidence` (8 × 7 × 7:
+what each place adds to each condition's logit).
 
 ```python
 import numpy, onnxruntime
 from PIL import Image, ImageOps
 
-photo = numpy.asarray(ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB"))
+photo = numpy.array(ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB"))
 session = onnxruntime.InferenceSession("{SMALL}")
 probabilities, strangeness = session.run(["probabilities", "strangeness"], {{"photo": photo}})
 ```
@@ -361,9 +420,8 @@ def _write_samples(folder: Path) -> None:
         tone = simulate.TONES[place % len(simulate.TONES)]
         photo, _ = simulate.draw(condition.key, np.random.default_rng(child), tone)
         add(condition.key, photo, f"{condition.title}, drawn")
-    for (kind, title), child in zip(
-        {"healthy": "Healthy skin, drawn", "object": "A thing, drawn"}.items(), seed.spawn(2), strict=True
-    ):
+    strangers = {"healthy": "Healthy skin, drawn", "object": "A thing, drawn"}
+    for (kind, title), child in zip(strangers.items(), seed.spawn(len(strangers)), strict=True):
         add(kind, simulate.draw_other(kind, np.random.default_rng(child), simulate.TONES[1]), title)
     _write_json(folder / "samples.json", listed)
 

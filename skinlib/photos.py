@@ -92,7 +92,8 @@ def decode(data: bytes, name="photo", pixel_limit: int = PIXEL_LIMIT) -> np.ndar
     as in OpenCV and TensorFlow, so CMYK comes out as its plain complement.
 
     Raises PhotoError, with ``name`` as its path, when the bytes are no photo, are cut short or damaged, or claim more
-    than ``pixel_limit`` pixels. A flipped bit inside the pixel data of a JPEG can't be noticed: the format has no checksum.
+    than ``pixel_limit`` pixels. A flipped bit inside the pixel data of a JPEG can't be noticed: the format has no
+    checksum.
     """
     with _pillow_quiet():
         return _decode(data, name, pixel_limit)[0]

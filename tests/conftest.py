@@ -57,6 +57,22 @@ def run(sample_settings, sample):
 
 
 @pytest.fixture(scope="session")
+def grouped_run(sample_settings, sample):
+    """Return the run of the plain recipe on the clean split of the quick sample. It is shared, too."""
+    from skinlib import train
+
+    return train.train(sample, sample_settings, split="grouped")
+
+
+@pytest.fixture(scope="session")
+def exported(grouped_run, sample, sample_settings):
+    """Return that run, exported. It is shared: don't write into its folder."""
+    from skinlib import export
+
+    return export.export(grouped_run, sample, sample_settings)
+
+
+@pytest.fixture(scope="session")
 def clinical_folder():
     """Return the folder of the clinical photos, or skip the test."""
     named = os.environ.get("SKINLIB_CLINICAL")
