@@ -15,6 +15,20 @@ import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 
+TRY_PAGE = """
+import sys
+from pathlib import Path
+
+words = Path("space/words.txt").read_text()
+if words == "broken":
+    sys.exit(3)
+Path(sys.argv[1]).mkdir(parents=True)
+(Path(sys.argv[1]) / "index.html").write_text(words)
+with open("made.txt", "a") as log:
+    log.write("made ")
+"""
+"""Stands for the script that trains and exports: it writes a page, says that it did, and can fail."""
+
 
 def load(path: Path):
     """Return the module at ``path``, which belongs to no package."""
@@ -29,11 +43,13 @@ def tiny(tmp_path, monkeypatch):
     """Return the folder of a tiny book: one page, a notebook that reads skinlib/number.txt, the real build script."""
     for name in ("BOOK_REPOSITORY", "GITHUB_REPOSITORY", "SKINLIB_DATA"):
         monkeypatch.delenv(name, raising=False)
-    for folder in ("book", "notebooks", "skinlib"):
+    for folder in ("book", "notebooks", "skinlib", "space"):
         (tmp_path / folder).mkdir()
     shutil.copy(ROOT / "book" / "build.py", tmp_path / "book")
     shutil.copytree(ROOT / "book" / "_ext", tmp_path / "book" / "_ext")
+    (tmp_path / "book" / "try_page.py").write_text(TRY_PAGE)
     (tmp_path / "skinlib" / "number.txt").write_text("42")
+    (tmp_path / "space" / "words.txt").write_text("drop a photo")
     (tmp_path / "requirements.lock").write_text("numpy==2\n")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/one\n")
     config = {
@@ -42,7 +58,7 @@ def tiny(tmp_path, monkeypatch):
         "execute": {"execute_notebooks": "cache", "raise_on_error": True, "timeout": 60},
         "parse": {},
         "html": {},
-        "sphinx": {"local_extensions": {"glued_figure": "book/_ext"}},
+        "sphinx": {"local_extensions": {"glued_figure": "book/_ext"}, "config": {"html_extra_path": []}},
     }
     (tmp_path / "_config.yml").write_text(yaml.safe_dump(config))
     page = "# Tiny\n\n{glue:text}`../notebooks/one.ipynb::number:d`\n\n"
@@ -112,6 +128,24 @@ def test_a_failing_cell_fails_every_build(tiny):
     write_notebook(tiny, "glue('number', 7, display=False)")
     assert build(tiny).returncode == 0
     assert ">7<" in page(tiny)
+
+
+def test_the_page_with_the_model_is_made_when_it_must_be(tiny):
+    """It reaches the site as it is, is not made again for a change of prose, and a failure of its fails the build."""
+    tried = tiny / "_build" / "html" / "try" / "index.html"
+    assert build(tiny).returncode == 0
+    assert tried.read_text() == "drop a photo"
+    with (tiny / "book" / "index.md").open("a") as file:
+        file.write("\nMore words.\n")
+    assert build(tiny).returncode == 0
+    assert tried.exists() and (tiny / "made.txt").read_text() == "made "
+    (tiny / "space" / "words.txt").write_text("take a photo")
+    assert build(tiny).returncode == 0
+    assert tried.read_text() == "take a photo"
+    (tiny / "space" / "words.txt").write_text("broken")
+    failed = build(tiny)
+    assert failed.returncode == 3 and "could not be made" in failed.stderr
+    assert not (tiny / "_build" / "html" / "index.html").exists()
 
 
 def test_a_warning_fails_the_build(tiny):
