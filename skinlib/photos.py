@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import os
+import re
 import sys
 import tempfile
 import warnings
@@ -35,11 +36,18 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 PIXEL_LIMIT = 100_000_000
 """Pixels above which a photo isn't decoded. A few kilobytes can claim a picture that fills the memory."""
 
-READER = 1
+SCAN_LIMIT = 100
+"""Scans above which a JPEG isn't decoded. Cameras write one, web sites about ten; thousands keep a decoder busy for a
+minute."""
+
+READER = 2
 """Version of :func:`decode`. Raise it when the pixels or the checks change: kept results are then made anew."""
 
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM")
 """First bytes of the formats above, to tell a photo cut short in its header from something else."""
+
+SCANS = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
+"""How each scan of a JPEG begins: its length and the number of its components."""
 
 SYSTEM_FILES = ("thumbs.db", "desktop.ini")
 """Files that an operating system leaves in folders of photos, in lower case. Others of that kind begin with a dot."""
@@ -76,7 +84,7 @@ class PhotoError(InputError):
         super().__init__(f"{self.path}: {reason}: {remedy}")
 
 
-def read(path, pixel_limit: int = PIXEL_LIMIT) -> np.ndarray:
+def read(path, pixel_limit: int | None = None) -> np.ndarray:
     """Read the photo at ``path`` as uint8 (height, width, 3), RGB, 0 to 255. See :func:`decode`.
 
     Raises PhotoError when there is no such file or it can't be decoded.
@@ -84,29 +92,32 @@ def read(path, pixel_limit: int = PIXEL_LIMIT) -> np.ndarray:
     return decode(_read_bytes(Path(path)), path, pixel_limit)
 
 
-def decode(data: bytes, name="photo", pixel_limit: int = PIXEL_LIMIT) -> np.ndarray:
+def decode(data: bytes, name="photo", pixel_limit: int | None = None) -> np.ndarray:
     """Decode an image file's bytes to uint8 (height, width, 3), RGB, 0 to 255.
 
     The content decides the format, never the name. EXIF orientation is applied; transparency is laid over white;
     16-bit channels keep their high byte; of an animation the first frame counts. Colour profiles are not applied,
     as in OpenCV and TensorFlow, so CMYK comes out as its plain complement.
 
-    Raises PhotoError, with ``name`` as its path, when the bytes are no photo, are cut short or damaged, or claim more
-    than ``pixel_limit`` pixels. A flipped bit inside the pixel data of a JPEG can't be noticed: the format has no
-    checksum.
+    Raises PhotoError, with ``name`` as its path, when the bytes are no photo, are cut short or damaged, claim more than
+    ``pixel_limit`` pixels (by default PIXEL_LIMIT), or are a JPEG of more than SCAN_LIMIT scans. A flipped bit inside
+    the pixel data of a JPEG can't be noticed: the format has no checksum.
     """
     with _pillow_quiet():
         return _decode(data, name, pixel_limit)[0]
 
 
-def _decode(data: bytes, name, pixel_limit: int = PIXEL_LIMIT) -> tuple[np.ndarray, str]:
+def _decode(data: bytes, name, pixel_limit: int | None = None) -> tuple[np.ndarray, str]:
     """Return (pixels as :func:`decode` gives them, name of the format)."""
     if not data:
         raise PhotoError(name, "empty file")
+    pixel_limit = PIXEL_LIMIT if pixel_limit is None else pixel_limit
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > pixel_limit:
             raise Image.DecompressionBombError
+        if image.format in ("JPEG", "MPO") and len(SCANS.findall(data)) > SCAN_LIMIT:
+            raise PhotoError(name, f"a JPEG of more than {SCAN_LIMIT} scans", "leave it out, or save it anew")
         # Two phone photos in one file are a JPEG to everyone but Pillow.
         kind = "JPEG" if image.format == "MPO" else image.format
         return _to_rgb(image, name), kind

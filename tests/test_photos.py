@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import threading
+import time
 import warnings
 import zlib
 
@@ -708,3 +709,20 @@ def test_clinical_photos(clinical_folder, cache):
     ours = data.photos[["path", "bytes", "sha256"]].sort_values("path").reset_index(drop=True)
     pd.testing.assert_frame_equal(ours, manifest.sort_values("path").reset_index(drop=True))
     assert photos._missing(clinical_folder, {row.path: (row.bytes, row.sha256) for row in manifest.itertuples()}) == []
+
+
+def test_a_jpeg_of_thousands_of_scans_is_refused_at_once(tmp_path):
+    """A progressive JPEG may pass over all of its pixels again and again, each time for a few bytes."""
+    good = io.BytesIO()
+    Image.new("RGB", (3000, 2000), (90, 60, 50)).save(good, "JPEG", progressive=True)
+    data = good.getvalue()
+    assert photos.decode(data).shape == (2000, 3000, 3)
+    begins = [match.start() for match in photos.SCANS.finditer(data)]
+    assert 5 < len(begins) <= photos.SCAN_LIMIT
+    last = data[begins[-1] : -2]
+    bomb = data[:-2] + 3000 * last + data[-2:]
+    assert len(bomb) < 30_000_000
+    started = time.perf_counter()
+    with pytest.raises(photos.PhotoError, match="more than 100 scans"):
+        photos.decode(bomb)
+    assert time.perf_counter() - started < 5  # decoding it takes over a minute
