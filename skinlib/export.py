@@ -42,7 +42,7 @@ NEIGHBOURS = 5
 """Which nearest training photo says how strange a photo is."""
 MOST_KNOWN = 2000
 """Training photos whose features travel with the model, at most."""
-LIMITS = {"bytes": 30_000_000, "pixels": 50_000_000}
+LIMITS = {"bytes": 30_000_000, "pixels": 50_000_000, "scans": photos.SCAN_LIMIT}
 """What a stranger may send: the photos of every phone, and nothing that fills the memory."""
 SMALLEST = 2048
 """Numbers from which on an array is worth packing."""

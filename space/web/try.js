@@ -1,0 +1,462 @@
+// The page that runs the model in the reader's own browser. It fills every <div class="skin-try"> with a place to drop
+// a photo, and shows what the model says of it. No photo leaves the page: the model comes to the photo.
+//
+// What it shows is what skinlib/exported.py answers; the model itself holds everything between pixels and answer.
+// A data-chapter attribute of the div links the words on the heat map to the chapter that explains it.
+
+const here = (name) => new URL(name, import.meta.url).href;
+const MODEL = "model-16bit.onnx";
+const HEAT = [230, 97, 1]; // orange shows on light and on dark skin
+const PLACES = 7; // the network looks at 7 × 7 places
+const NBSP = "\u00a0";
+const DOUBTS = {
+  unsure: "I don't know: no condition is likely enough.",
+  strange: "I don't know: this photo is unlike those it learned from.",
+};
+
+/** Whole percent, halves upwards: what people are shown. */
+const percent = (p) => Math.floor(100 * p + 0.5);
+const share = (p) => `${percent(p)}${NBSP}%`;
+const megabytes = (bytes) => `${Math.round(bytes / 1e6)}${NBSP}MB`;
+
+/** Return a new element with properties (or attributes, where the browser has no such property) and children. */
+function element(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in node) node[name] = value;
+    else node.setAttribute(name, value);
+  }
+  node.append(...children);
+  return node;
+}
+
+// ---- is it a photo that we can read?
+
+const HEIC = "an iPhone photo (HEIC), which browsers cannot read: send it to yourself as JPEG, or take it anew after "
+  + "Settings > Camera > Formats > Most Compatible.";
+const OTHER = "not a photo we can read: use JPEG, PNG or WebP.";
+
+/** Tell what the first bytes of a file are: "jpeg" and the like, "heic", "tiff", or null for anything else. */
+function kindOf(bytes) {
+  const text = String.fromCharCode(...bytes.subarray(0, 48));
+  if (text.startsWith("\xff\xd8\xff")) return "jpeg";
+  if (text.startsWith("\x89PNG\r\n\x1a\n")) return "png";
+  if (/^RIFF....WEBP/s.test(text)) return "webp";
+  if (/^GIF8[79]a/.test(text)) return "gif";
+  if (/^....ftyp.*avi[fs]/s.test(text)) return "avif";
+  if (/^....ftyp.*(hei|hev|mif1|msf1)/s.test(text)) return "heic";
+  if (/^(II\*\0|MM\0\*)/.test(text)) return "tiff";
+  return text.startsWith("BM") ? "bmp" : null;
+}
+
+/** Return the pixels that a file's header claims, or 0. Browsers give no size for pictures too large for them. */
+function claimedPixels(kind, bytes) {
+  const view = new DataView(bytes.buffer);
+  try {
+    if (kind === "png") return view.getUint32(16) * view.getUint32(20);
+    if (kind === "gif") return view.getUint16(6, true) * view.getUint16(8, true);
+    if (kind === "bmp") return Math.abs(view.getInt32(18, true) * view.getInt32(22, true));
+    if (kind !== "jpeg") return 0;
+    for (let at = 2; view.getUint8(at) === 0xff; at += 2 + view.getUint16(at + 2)) {
+      const marker = view.getUint8(at + 1);
+      const frame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+      if (frame) return view.getUint16(at + 5) * view.getUint16(at + 7);
+    }
+  } catch {
+    // The header ends too soon: damaged, which the caller finds out.
+  }
+  return 0;
+}
+
+/** Return the pixels of a file that the browser can open, without decoding them, or 0. */
+async function shownPixels(file) {
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  await new Promise((resolve) => (image.onload = image.onerror = resolve));
+  URL.revokeObjectURL(image.src);
+  return image.naturalWidth * image.naturalHeight;
+}
+
+/** Count the scans of a JPEG, as skinlib/photos.py does: each passes over all pixels, and a few bytes make one more. */
+function scansIn(bytes) {
+  let count = 0;
+  for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
+    const components = bytes[at + 4];
+    const begins = bytes[at + 1] === 0xda && bytes[at + 2] === 0 && bytes[at + 3] === 6 + 2 * components;
+    if (begins && components >= 1 && components <= 4) count += 1;
+  }
+  return count;
+}
+
+/** Return { photo }, a Blob whose type is what it holds, or { reason }, the end of a sentence that begins with its name. */
+async function checked(file, limits) {
+  if (!file.size) return { reason: "an empty file: choose another." };
+  if (file.size > limits.bytes) {
+    return { reason: `too large, more than ${megabytes(limits.bytes)}: save it smaller, as JPEG.` };
+  }
+  let head;
+  try {
+    head = new Uint8Array(await file.slice(0, 1 << 18).arrayBuffer());
+  } catch {
+    return { reason: "not a file that can be opened: choose a photo." }; // a folder, or a file that has gone
+  }
+  const kind = kindOf(head);
+  if (kind === "heic") return { reason: HEIC };
+  if (kind === "tiff") return { reason: "a TIFF, which browsers cannot read: save it as JPEG or PNG." };
+  if (!kind) return { reason: OTHER };
+  const photo = file.slice(0, file.size, `image/${kind}`); // whatever its name says
+  const pixels = (await shownPixels(photo)) || claimedPixels(kind, head);
+  if (pixels > limits.pixels) {
+    return { reason: `too large, more than ${limits.pixels / 1e6} million pixels: make it smaller.` };
+  }
+  if (kind === "jpeg" && scansIn(new Uint8Array(await photo.arrayBuffer())) > limits.scans) {
+    return { reason: `a JPEG of more than ${limits.scans} scans: save it anew.` };
+  }
+  return { photo };
+}
+
+// ---- from numbers to an answer
+
+/** Return what the model says, as Answer.as_dict() in Python does, from the numbers that the worker computed. */
+function judged({ probabilities, strangeness, milliseconds }, labels) {
+  const top = Math.max(...probabilities);
+  const best = labels.conditions[probabilities.indexOf(top)].key;
+  let doubt = null;
+  if (strangeness > labels.strangeness_limit) doubt = "strange";
+  else if (labels.threshold === null || top < labels.threshold) doubt = "unsure";
+  const byKey = (value) => Object.fromEntries(labels.conditions.map(({ key }, i) => [key, value(probabilities[i])]));
+  return {
+    condition: doubt ? null : best,
+    doubt,
+    best_guess: best,
+    probabilities: byKey((p) => p),
+    percent: byKey(percent),
+    strangeness,
+    milliseconds: Math.round(milliseconds),
+  };
+}
+
+/** Return the evidence for one condition as a canvas of 7 × 7 pixels, the more opaque the stronger; null if none. */
+function heatOf(evidence, place) {
+  const values = evidence.subarray(place * PLACES ** 2, (place + 1) * PLACES ** 2);
+  const most = Math.max(...values);
+  if (!(most > 0)) return null;
+  const pixels = new ImageData(PLACES, PLACES);
+  values.forEach((value, i) => pixels.data.set([...HEAT, (255 * Math.max(value, 0)) / most], 4 * i));
+  const canvas = element("canvas", { width: PLACES, height: PLACES });
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
+  return canvas;
+}
+
+// ---- the page
+
+/** Fill one div with the page. */
+async function mount(root) {
+  let labels, samples;
+  try {
+    [labels, samples] = await Promise.all(["labels.json", "samples/samples.json"].map(json));
+  } catch {
+    const again = element("button", { type: "button", onclick: () => mount(root) }, "Try again");
+    root.replaceChildren(element("p", {}, "This part of the page could not be loaded. Is the network there? "), again);
+    return;
+  }
+
+  let worker; // lives from the first photo on
+  let loading; // a promise that the model is there
+  let latest = 0; // number of the last photo: an answer to an earlier one is dropped
+  let shown = null; // { picture, heat } on the canvas
+  const model = { name: MODEL, ...labels.files[MODEL] };
+
+  // -- what is on it
+
+  const chooser = element("input", { type: "file", accept: "image/*" });
+  const camera = element("input", { type: "file", accept: "image/*", capture: "environment" });
+  const loader = element("button", { type: "button", className: "quiet" }, `Load the model now (${megabytes(model.bytes)})`);
+  const there = element("span", { hidden: true }, "The model is loaded. It works without a network now.");
+  const drop = element(
+    "div",
+    { className: "drop" },
+    element(
+      "p",
+      { className: "ways" },
+      element("label", { className: "choose" }, chooser, "Choose a photo"),
+      element("label", { className: "choose camera" }, camera, "Take a photo"),
+    ),
+    element("p", { className: "or" }, "or drop one here, or paste one. Your photo stays on this device: nothing is sent."),
+    element("p", { className: "load" }, loader, there),
+  );
+
+  const thumbnails = element("ul", { className: "samples", "aria-label": "Sample photos" });
+  const status = element("p", { className: "status", role: "status", "aria-live": "polite" });
+  const bar = element("progress", { max: model.bytes, value: 0, "aria-label": "Loading the model" });
+  const loaded = element("span");
+  const progress = element("p", { className: "loading", hidden: true }, bar, loaded);
+  const again = element("button", { type: "button", hidden: true }, "Try again");
+
+  const canvas = element("canvas", { role: "img", "aria-label": "" });
+  const slider = element("input", { type: "range", min: 0, max: 100, step: 5, value: 70 });
+  const caption = element("figcaption");
+  const figure = element("figure", {}, canvas, element("label", { className: "slider" }, "Heat map", slider), caption);
+  const listTitle = element("p", { className: "list-title" });
+  const list = element("ol", { className: "bars" });
+  const time = element("p", { className: "time" });
+  const answer = element(
+    "div",
+    { className: "answer", hidden: true },
+    figure,
+    element("div", { className: "guesses" }, listTitle, list, time),
+  );
+
+  root.replaceChildren(
+    element("p", { className: "notice" }, labels.notice),
+    drop,
+    element("p", { className: "samples-title" }, "Or one of these drawings:"),
+    thumbnails,
+    status,
+    progress,
+    again,
+    answer,
+    element("p", { className: "model" }, modelLine(labels)),
+  );
+
+  // -- what it does
+
+  function say(state, text) {
+    root.dataset.state = state;
+    status.textContent = text;
+    progress.hidden = state !== "loading";
+    again.hidden = true;
+    answer.hidden = state !== "answered";
+    if (state !== "answered") {
+      if (text) status.scrollIntoView({ block: "nearest" });
+      delete root.dataset.answer;
+      shown?.picture.close();
+      shown = null;
+    }
+  }
+
+  /** Start the worker and return a promise that the model is there. It rejects where it could not be had. */
+  function ready() {
+    loading ??= new Promise((resolve, reject) => {
+      loader.hidden = true;
+      bar.value = 0;
+      loaded.textContent = "";
+      worker = new Worker(here("try-worker.js"), { type: "module" });
+      worker.onerror = (event) => {
+        reject(new Error(event.message ?? "the worker did not start"));
+        if (!there.hidden) receive({});
+      };
+      worker.onmessage = ({ data }) => {
+        if (data.ready) resolve();
+        else if (data.failed) reject(new Error(data.failed));
+        else if (data.loaded) showProgress(data.loaded);
+        else if (data.number === latest) receive(data);
+        else data.picture?.close();
+      };
+      worker.postMessage({ model });
+    }).then(
+      () => {
+        there.hidden = false;
+      },
+      (error) => {
+        stop();
+        throw error;
+      },
+    );
+    return loading;
+  }
+
+  function stop() {
+    worker.terminate();
+    loading = null;
+    loader.hidden = false;
+    there.hidden = true;
+  }
+
+  function showProgress(bytes) {
+    bar.value = bytes;
+    const part = `${Math.floor((100 * bytes) / model.bytes)}${NBSP}% of ${megabytes(model.bytes)}`;
+    loaded.textContent = bytes < model.bytes ? part : "Unpacking it…";
+  }
+
+  /** Show an answer for a file, a File or Blob, called `name`. */
+  async function take(file, name) {
+    const number = ++latest;
+    say("checking", "Opening the photo…");
+    const { photo, reason } = await checked(file, labels.limits);
+    if (number !== latest) return;
+    if (reason) return say("error", `${name} is ${reason}`);
+    await withModel(number, () => {
+      say("computing", "Looking at the photo…");
+      root.dataset.photo = name;
+      worker.postMessage({ number, photo });
+    });
+  }
+
+  /** Do something once the model is there, unless another photo is chosen meanwhile. Offers another try if it fails. */
+  async function withModel(number, then) {
+    if (there.hidden) say("loading", "Loading the model. It is needed once.");
+    try {
+      await ready();
+      if (number === latest) then();
+    } catch (error) {
+      if (number !== latest) return;
+      console.info(error.message);
+      say("error", "The model did not arrive whole. Is the network there?");
+      again.hidden = false;
+      again.onclick = () => {
+        chooser.focus({ preventScroll: true }); // the button goes, and the keyboard must not be left nowhere
+        withModel(number, then);
+      };
+    }
+  }
+
+  function receive({ answer: numbers, picture, damaged }) {
+    const name = root.dataset.photo;
+    if (damaged) return say("error", `${name} looks damaged: choose another, or save it anew.`);
+    if (!numbers) {
+      stop(); // a runtime that ran out of memory is of no more use
+      return say("error", `${name} was too much for this browser: make it smaller, or close other pages.`);
+    }
+    const result = judged(numbers, labels);
+    const best = labels.conditions.findIndex(({ key }) => key === result.best_guess);
+    const { title } = labels.conditions[best];
+    const headline = result.doubt ? DOUBTS[result.doubt] : `${title}, ${share(result.probabilities[result.best_guess])}`;
+
+    say("answered", headline);
+    root.classList.toggle("doubt", result.doubt !== null);
+    shown?.picture.close();
+    shown = { picture, heat: heatOf(numbers.evidence, best) };
+    canvas.width = picture.width;
+    canvas.height = picture.height;
+    canvas.setAttribute("aria-label", `${name}, with a heat map of what speaks for ${title.toLowerCase()}`);
+    slider.disabled = !shown.heat;
+    paint();
+    caption.replaceChildren(...mapWords(title, shown.heat, root.dataset.chapter));
+    listTitle.textContent = result.doubt ? "What it would have guessed" : "How likely it finds each";
+    list.replaceChildren(...bars(result, labels));
+    time.textContent = `It took ${(result.milliseconds / 1000).toFixed(1)}${NBSP}s on this device.`;
+    root.dataset.answer = JSON.stringify({ number: latest, name, ...result });
+    if (answer.getBoundingClientRect().bottom > innerHeight || status.getBoundingClientRect().top < 0) {
+      const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      status.scrollIntoView({ behavior: still ? "instant" : "smooth" });
+    }
+  }
+
+  function paint() {
+    if (!shown) return;
+    const context = canvas.getContext("2d");
+    context.globalAlpha = 1;
+    context.drawImage(shown.picture, 0, 0);
+    if (!shown.heat) return;
+    context.globalAlpha = slider.value / 100;
+    context.drawImage(shown.heat, 0, 0, canvas.width, canvas.height); // enlarged bilinearly
+  }
+
+  /** Take the photo among files that were chosen, dropped or pasted. */
+  function takeFrom(files) {
+    if (files.length) take(files[0], files[0].name || "The photo");
+  }
+
+  for (const input of [chooser, camera]) {
+    input.onchange = () => {
+      takeFrom(input.files);
+      input.value = ""; // else the same file a second time is no change
+    };
+  }
+  loader.onclick = () => {
+    chooser.focus({ preventScroll: true });
+    const number = ++latest;
+    withModel(number, () => say("empty", "The model is loaded. Choose a photo."));
+  };
+  slider.oninput = paint;
+
+  // Files count anywhere on the page: a photo that misses the zone must not replace the page.
+  const isOurs = (event) => drop.contains(event.target) || event.dataTransfer.types.includes("Files");
+  addEventListener("dragover", (event) => {
+    if (!isOurs(event)) return;
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+  addEventListener("dragleave", (event) => event.relatedTarget || drop.classList.remove("over"));
+  addEventListener("drop", (event) => {
+    if (!isOurs(event)) return;
+    event.preventDefault();
+    drop.classList.remove("over");
+    if (event.dataTransfer.files.length) return takeFrom(event.dataTransfer.files);
+    latest += 1;
+    say("error", "That was no file: save the photo first, then choose it here.");
+  });
+  addEventListener("paste", (event) => takeFrom(event.clipboardData.files));
+
+  say("empty", "");
+  thumbnails.append(...(await Promise.all(samples.map(({ file, title }) => thumbnail(file, title, take)))));
+  root.dataset.ready = "true";
+}
+
+/** Return a list item with a button that takes a sample photo; it is kept in memory, for use without a network. */
+async function thumbnail(file, title, take) {
+  const image = new Image();
+  const item = element("li");
+  try {
+    const blob = await (await fetch(here(`samples/${file}`))).blob();
+    Object.assign(image, { src: URL.createObjectURL(blob), alt: title });
+    await image.decode();
+    const name = element("span", { "aria-hidden": "true" }, title.replace(/, drawn$/, ""));
+    item.append(element("button", { type: "button", onclick: () => take(blob, title) }, image, name));
+  } catch {
+    item.hidden = true; // the page does without it
+  }
+  URL.revokeObjectURL(image.src);
+  return item;
+}
+
+/** Return a list item for each condition, the likeliest first. */
+function bars(result, labels) {
+  const order = [...labels.conditions].sort((a, b) => result.probabilities[b.key] - result.probabilities[a.key]);
+  return order.map(({ key, title, colour }) => {
+    const length = element("span", { className: "length" });
+    length.style.inlineSize = `${100 * result.probabilities[key]}%`;
+    length.style.backgroundColor = colour;
+    return element(
+      "li",
+      {},
+      element("span", { className: "name" }, title),
+      " ",
+      element("span", { className: "share" }, share(result.probabilities[key])),
+      element("span", { className: "track", "aria-hidden": "true" }, length),
+    );
+  });
+}
+
+function mapWords(title, heat, chapter) {
+  if (!heat) return [`No place in this photo speaks for ${title}.`];
+  const link = chapter ? element("a", { href: chapter }, "no proof") : "no proof";
+  return [
+    `Orange: where the photo speaks for ${title}, by the network's own account. The map is `,
+    link,
+    " that it looks at the right thing.",
+  ];
+}
+
+function modelLine({ model }) {
+  const [low, high] = model.test_accuracy_interval;
+  const data = model.data === "sample" ? "drawings made by a program" : `photos of the data called ${model.data}`;
+  return (
+    `The model learned from ${model.training_photos} ${data}. Asked about ${model.test_photos} others, and made to answer `
+    + `each, it was right for ${share(model.test_accuracy)} (95${NBSP}% interval ${share(low)} to ${share(high)}). `
+    + model.weights_note
+  );
+}
+
+async function json(name) {
+  const reply = await fetch(here(name), { cache: "no-cache" });
+  if (!reply.ok) throw new Error(`${reply.status} for ${name}`);
+  return reply.json();
+}
+
+const style = element("link", { rel: "stylesheet", href: here("try.css") });
+const styled = new Promise((resolve) => (style.onload = style.onerror = resolve));
+document.head.append(style);
+await styled;
+document.querySelectorAll(".skin-try").forEach(mount);
