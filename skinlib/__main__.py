@@ -246,17 +246,17 @@ def _predict(options) -> int:
             answers.append({"path": str(path), "error": error.reason})
 
     if options.json:
-        print(json.dumps(answers, indent=2, ensure_ascii=False))
+        print(json.dumps(answers, indent=2))  # in ASCII: a name need not be valid text
     for found in answers:
         if "error" in found:
-            print(f"skinlib: {_one_line(found['path'])}: {found['error']}", file=sys.stderr)
+            print(f"skinlib: {photos.printable(found['path'])}: {found['error']}", file=sys.stderr)
         elif not options.json:
             best = found.get("best_guess", found["condition"])
             words = f"{by_key(best).title} ({found['probabilities'][best]:.1%})"
             if "percent" in found:  # as the app and the page show it
                 words = f"{by_key(best).title} ({found['percent'][best]} %)"
                 words = f"I don't know ({found['doubt']}; if anything, {words})" if found["doubt"] else words
-            print(f"{_one_line(found['path'])}: {words}; not a diagnosis")
+            print(f"{photos.printable(found['path'])}: {words}; not a diagnosis")
     return 2 if any("error" in found for found in answers) else 0
 
 

@@ -22,7 +22,7 @@ import yaml
 from onnx import helper, numpy_helper
 from PIL import Image
 
-from skinlib import abstention, calibration, cards, conditions, explain, model, simulate, train
+from skinlib import abstention, calibration, cards, conditions, explain, model, photos, simulate, train
 from skinlib.exported import FORMAT, LABELS, SMALL, ExportedModel
 from skinlib.files import written_whole
 from skinlib.model import keras, tf

@@ -127,14 +127,17 @@ class ExportedModel:
         """
         path, limits = Path(path), self.labels["limits"]
         try:
-            size = path.stat().st_size
-        except (OSError, ValueError):  # a name may hold a null byte
-            raise photos.PhotoError(path, "no such file", "check the path") from None
-        if size > limits["bytes"]:
-            raise photos.PhotoError(
-                path, f"too large, more than {limits['bytes'] // 10**6} MB", "save it smaller, as JPEG"
-            )
-        return photos.read(path, limits["pixels"])
+            if not path.is_file():  # a pipe would never end, nor would /dev/zero
+                raise photos.PhotoError(path, "no such file", "check the path")
+            with path.open("rb") as stream:
+                content = stream.read(limits["bytes"] + 1)
+        except (OSError, ValueError) as error:  # a name may hold a null byte
+            reason = getattr(error, "strerror", None) or error
+            raise photos.PhotoError(path, f"cannot be opened ({reason})", "check the path") from None
+        if len(content) > limits["bytes"]:
+            limit = limits["bytes"] // 10**6
+            raise photos.PhotoError(path, f"too large, more than {limit} MB", "save it smaller, as JPEG")
+        return photos.decode(content, path, limits["pixels"])
 
 
 def laid_over(photo: np.ndarray, heat: np.ndarray, strength: float = 0.7, longest: int = 640) -> np.ndarray:

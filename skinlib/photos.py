@@ -81,7 +81,15 @@ class PhotoError(InputError):
     def __init__(self, path, reason: str, remedy: str = "leave it out, or save it anew as JPEG or PNG"):
         self.path = str(path)
         self.reason = reason
-        super().__init__(f"{self.path}: {reason}: {remedy}")
+        super().__init__(f"{printable(self.path)}: {reason}: {remedy}")
+
+
+def printable(name: str) -> str:
+    """Return a file's name for a line of text: line breaks, a terminal's commands and the like become "?".
+
+    Strangers choose the names of their files, and one name may be meant to write over what was said of another.
+    """
+    return "".join(character if character.isprintable() else "?" for character in name)
 
 
 def read(path, pixel_limit: int | None = None) -> np.ndarray:
