@@ -95,6 +95,8 @@ class ExportedModel:
         """ONNX Runtime's session: the network, loaded once. It may be asked by several threads at a time."""
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only
+        # A thread that waits must not keep a core busy: where another program runs beside, that costs three times more.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         try:
             return onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
