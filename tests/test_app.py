@@ -1,0 +1,410 @@
+"""Ask the app as programs and people do, send it what it must refuse, and look for what it must not keep."""
+
+import io
+import os
+import re
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import yaml
+from gradio_client import Client, handle_file
+from PIL import Image
+
+from skinlib import app, export, simulate
+from skinlib.exported import ExportedModel, percent
+from skinlib.settings import InputError
+
+ROOT = Path(__file__).parents[1]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+FLAGS += ["--disable-component-update", "--disable-sync"]
+FILE = {"meta": {"_type": "gradio.FileData"}}
+BLOCKER = """
+import sys
+sys.modules |= dict.fromkeys(("tensorflow", "keras", "cv2", "onnx", "sklearn"))  # None: cannot be imported
+sys.path.insert(0, ".")
+import skinlib.app
+print(skinlib.__file__, skinlib.app.gr.__version__)
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def served(exported, tmp_path_factory):
+    """Return the running app; its uploads go to a folder of their own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
+        running = app.launch(exported, port=free_port(), wait=False, quiet=True)
+        yield running
+        running.close(verbose=False)
+
+
+@pytest.fixture(scope="session")
+def address(served):
+    return served.local_url.rstrip("/")
+
+
+@pytest.fixture(scope="session")
+def client(address):
+    return Client(address, verbose=False)
+
+
+def ask(client, file) -> dict:
+    return client.predict(handle_file(str(file)), api_name="/predict")
+
+
+def kept(served) -> list[Path]:
+    """Return the photos, or whatever was sent as one, that lie in the folder of uploads."""
+    return [file for file in Path(served.server_app.uploaded_file_dir).rglob("*") if file.is_file()]
+
+
+def one_of_each(model, sample, sample_settings, folder) -> dict[str, tuple[Path, dict]]:
+    """Return a photo that is answered, one that leaves the model unsure and one strange to it, with the answers."""
+    for kind, photos in simulate.others(sample_settings, 3).items():
+        for number, photo in enumerate(photos):
+            Image.fromarray(photo).save(folder / f"other-{kind}-{number}.png")
+    found = {}
+    for file in [*sorted(folder.glob("other-*.png")), *(sample.path(path) for path in sample.photos.path)]:
+        answer = model.answer(model.read(file)).as_dict()
+        found.setdefault(answer["doubt"], (file, answer))
+        if len(found) == 3:
+            break
+    return found
+
+
+@pytest.fixture(scope="session")
+def examples(exported, sample, sample_settings, tmp_path_factory):
+    return one_of_each(exported, sample, sample_settings, tmp_path_factory.mktemp("examples"))
+
+
+# --- programs ------------------------------------------------------------------------------------------------------
+
+
+def test_programs_get_what_python_answers(client, served, examples, exported, sample, tmp_path):
+    assert set(examples) == {None, "unsure", "strange"}
+    for file, expected in examples.values():
+        assert ask(client, file) == expected
+    turned = Image.fromarray(sample.read(sample.photos.path[0]))
+    turned.getexif()[274] = 6
+    misnamed = tmp_path / "not a text, ünd näch oben ... .txt"
+    turned.save(misnamed, "PNG", exif=turned.getexif())
+    assert ask(client, misnamed) == exported.answer(exported.read(misnamed)).as_dict()
+    assert not kept(served)
+
+
+def test_the_endpoint_is_documented(client):
+    endpoints = client.view_api(return_format="dict", print_info=False)
+    assert list(endpoints["named_endpoints"]) == ["/predict"] and not endpoints["unnamed_endpoints"]
+    told = endpoints["named_endpoints"]["/predict"]
+    assert [parameter["parameter_name"] for parameter in told["parameters"]] == ["photo"]
+    assert "not a medical device" in told["description"] and "http" not in str(told["parameters"])
+
+
+def test_eight_at_once_get_their_own_answers_also_for_the_same_file(address, served, sample, exported):
+    files = [sample.path(path) for path in sample.photos.path[::30][:4]] * 2
+    expected = [exported.answer(exported.read(file)).as_dict() for file in files]
+    assert len({str(answer) for answer in expected}) == 4
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda file: ask(Client(address, verbose=False), file), files))
+    assert answers == expected
+    assert not kept(served)
+
+
+# --- what is no photo ----------------------------------------------------------------------------------------------
+
+
+def png_bomb(width: int, height: int) -> bytes:
+    """Return a small PNG that claims to be large."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    rows = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def damaged() -> bytes:
+    stream = io.BytesIO()
+    Image.effect_noise((200, 200), 50).save(stream, "JPEG")
+    return stream.getvalue()[:2000]
+
+
+NO_PHOTOS = {
+    "empty": (b"", "empty file"),
+    "text": (b"hello, this is no photo at all", "not an image"),
+    "script": (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "not an image"),
+    "damaged": (damaged(), "truncated or damaged"),
+    "bomb": (png_bomb(30_000, 30_000), "too many pixels, more than 50 million"),
+    "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50), "HEIC"),
+    "mif1": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(50), "save it as JPEG"),
+}
+
+
+@pytest.mark.parametrize("name", NO_PHOTOS)
+def test_what_is_no_photo_gets_one_friendly_line(client, served, tmp_path, name):
+    content, words = NO_PHOTOS[name]
+    file = tmp_path / f"{name}.jpg"
+    file.write_bytes(content)
+    with pytest.raises(Exception, match=re.escape(words)) as caught:
+        ask(client, file)
+    message = str(caught.value)
+    assert "\n" not in message and str(served.server_app.uploaded_file_dir) not in message and "Trace" not in message
+    assert not kept(served)
+
+
+def test_too_large_a_file_is_refused_at_the_door(address, served, exported, tmp_path):
+    limit = exported.labels["limits"]["bytes"]
+    for size in (limit + 1, limit + 100_000):
+        reply = httpx.post(f"{address}/gradio_api/upload", files={"files": ("a.jpg", bytes(size))})
+        assert reply.status_code == 413
+    endless = httpx.post(f"{address}/gradio_api/upload", content=iter([b"x"] * 3), headers={"content-type": "a/b"})
+    assert endless.status_code == 411
+    assert not kept(served)
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"path": "/etc/passwd", **FILE},
+        {"path": "/etc/passwd", "is_stream": True, **FILE},
+        {"path": "../../../../etc/passwd", **FILE},
+        {"path": "http://127.0.0.1:1/a.png", **FILE},
+        {"path": "HTTPS://example.com/a.png", **FILE},
+        {"url": "http://127.0.0.1:1/a.png", **FILE},
+        {"url": "data:image/png;base64,AAAA", **FILE},
+        {"path": "", **FILE},
+        {"path": "/etc/passwd"},
+        "/etc/passwd",
+        None,
+    ],
+)
+def test_only_an_upload_is_a_photo(address, payload):
+    event = httpx.post(f"{address}/gradio_api/call/predict", json={"data": [payload]}).json()["event_id"]
+    reply = httpx.get(f"{address}/gradio_api/call/predict/{event}").text
+    assert reply.startswith("event: error") and "root:" not in reply and "/etc" not in reply and "Trace" not in reply
+
+
+def test_a_path_into_another_folder_of_uploads_is_no_photo(address, served, sample):
+    uploads = Path(served.server_app.uploaded_file_dir)
+    secret = uploads.parent / "secret.jpg"
+    shutil.copy(sample.path(sample.photos.path[0]), secret)
+    for path in (f"{uploads}/../secret.jpg", str(secret), f"{uploads}/a/../../secret.jpg"):
+        event = httpx.post(f"{address}/gradio_api/call/predict", json={"data": [{"path": path, **FILE}]}).json()
+        assert "event: error" in httpx.get(f"{address}/gradio_api/call/predict/{event['event_id']}").text
+    assert secret.is_file()
+
+
+def test_the_server_hands_out_no_file_and_has_no_other_doors(address, sample):
+    with sample.path(sample.photos.path[0]).open("rb") as photo:
+        (uploaded,) = httpx.post(f"{address}/gradio_api/upload", files={"files": ("a.jpg", photo)}).json()
+    for path in (uploaded, "/etc/passwd", "../../etc/passwd", "%2e%2e/%2e%2e/etc/passwd", "http://example.com"):
+        reply = httpx.get(f"{address}/gradio_api/file={path}")
+        assert (reply.status_code, reply.content) in {(204, b""), (404, b"Not found")}  # httpx shortens ../../
+    for path in ("proxy=http://example.com", "deep_link?session_hash=a", "run-history/buckets", "vibe-code", "file/a"):
+        assert httpx.get(f"{address}/gradio_api/{path}").status_code == 404
+    assert httpx.get(f"{address}/monitoring").status_code == 404
+    assert httpx.post(f"{address}/gradio_api/process_recording", files={"files": b"a"}).status_code == 404
+    os.remove(uploaded)
+
+
+# --- what is kept, and how much is taken ---------------------------------------------------------------------------
+
+
+def test_nothing_is_kept_and_everything_is_bounded(served, client, examples):
+    file, _ = examples[None]
+    for _ in range(5):
+        ask(client, file)
+    assert not kept(served)
+    assert file.name not in str(served.temp_file_sets)
+    assert served.analytics_enabled is False and os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+    assert not served.run_history and not served.enable_monitoring and not served.share and not served.allowed_paths
+    assert served._queue.max_size == app.WAITING and served.max_file_size == 30_000_000
+    assert {fn.concurrency_limit for fn in served.fns.values()} == {app.AT_ONCE}
+    assert len({fn.concurrency_id for fn in served.fns.values()}) == 1
+    frequency, age = served.delete_cache
+    assert frequency <= 60 and age <= 300
+    assert served.server_name == "127.0.0.1" and not served.show_error
+
+
+def test_the_session_holds_no_picture(address, served, examples):
+    """Ask as the page does: its answer has the photo in it."""
+    file, _ = examples["unsure"]
+    with file.open("rb") as photo:
+        (path,) = httpx.post(f"{address}/gradio_api/upload", files={"files": (file.name, photo)}).json()
+    request = {"data": [{"path": path, **FILE}], "fn_index": 0, "session_hash": "curious"}
+    assert httpx.post(f"{address}/gradio_api/queue/join", json=request).status_code == 200
+    reply = httpx.get(f"{address}/gradio_api/queue/data", params={"session_hash": "curious"}).text
+    assert "data:image/jpeg;base64," in reply and app.DOUBTS["unsure"] in reply
+    assert "curious" in served.server_app.state_holder
+    assert "data:image/jpeg" not in str(list(served.server_app.state_holder["curious"].components))
+    assert not kept(served)
+
+
+def test_a_port_in_use_is_told_in_one_line(exported, served):
+    with pytest.raises(InputError, match=str(served.server_port)):
+        app.launch(exported, port=served.server_port, wait=False, quiet=True)
+
+
+# --- people --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed: on Debian and Ubuntu run `sudo apt-get install chromium`")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[("phone", 390, "dark"), ("desktop", 1280, "light")], ids=lambda param: param[0])
+def page(request, browser, address):
+    _, width, scheme = request.param
+    context = browser.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
+    page, troubles = context.new_page(), []
+    page.on(
+        "request", lambda asked: None if asked.url.startswith((address, "data:", "blob:")) else troubles.append(asked)
+    )
+    page.on("response", lambda reply: troubles.append(reply) if reply.status >= 400 else None)
+    page.on("pageerror", lambda error: troubles.append(error))
+    page.on("console", lambda line: troubles.append(line.text) if line.type == "error" else None)
+    page.goto(address)
+    page.wait_for_selector("#photo input[type=file]", state="attached")
+    yield page
+    assert troubles == []
+    context.close()
+
+
+def test_people_see_what_programs_get(page, served, exported, examples, tmp_path):
+    notice = page.get_by_text(exported.labels["notice"])
+    notice.wait_for()
+    words = {"unsure": "no condition is likely enough", "strange": "unlike those it learned from"}
+    for doubt, (file, answer) in examples.items():
+        page.set_input_files("#photo input[type=file]", str(file))
+        best = answer["best_guess"]
+        headline = words.get(doubt, f"{exported.title(best)}, {answer['percent'][best]}\u00a0%")
+        page.get_by_role("heading", level=2).filter(has_text=headline).wait_for()
+        rows = page.locator("#answer tbody tr").all_inner_texts()
+        assert {re.sub(r"\s+", " ", row) for row in rows} == {
+            f"{exported.title(key)} {share} %" for key, share in answer["percent"].items()
+        }
+        assert page.locator("#answer img").evaluate_all("all => all.every(one => one.naturalWidth > 0)")
+        page.get_by_label("Heat map").fill("0")
+        assert page.locator("#answer .heat").evaluate("one => getComputedStyle(one).opacity") == "0"
+        assert "no proof" in page.locator("#answer").inner_text()
+        assert notice.is_visible()
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(damaged())
+    page.set_input_files("#photo input[type=file]", str(bad))
+    page.get_by_role("alert").filter(has_text="truncated or damaged").wait_for()
+    assert not page.locator("#answer h2").count()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert not kept(served)
+
+
+def test_the_page_tells_which_model_it_carries(page, exported):
+    told = exported.labels["model"]
+    text = page.get_by_text("The model learned from").inner_text().replace("\u00a0", " ")
+    assert f"from {told['training_photos']} drawings" in text and f"{told['test_photos']} others" in text
+    assert f"{percent(told['test_accuracy'])} % right" in text and told["weights_note"] in text
+
+
+def test_the_browser_is_forbidden_to_ask_others(browser, address):
+    page = browser.new_page()
+    page.goto(address)
+    blocked = page.evaluate(
+        """new Promise((done) => {
+            addEventListener("securitypolicyviolation", (event) => done(event.blockedURI));
+            new Image().src = "http://127.0.0.2:9/a.png";
+        })"""
+    )
+    page.close()
+    assert blocked == "http://127.0.0.2:9/a.png"
+
+
+# --- the Space -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def space(exported, tmp_path_factory):
+    return export.space(exported, tmp_path_factory.mktemp("published") / "space")
+
+
+def test_the_space_needs_no_tensorflow(space):
+    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    told = subprocess.run([sys.executable, "-c", BLOCKER], cwd=space, env=clean, capture_output=True, text=True)
+    assert told.returncode == 0, told.stderr
+    assert (space / "skinlib").samefile(Path(told.stdout.split()[0]).parent)
+
+
+def test_the_space_tells_a_missing_model_in_one_line(space, tmp_path):
+    shutil.copytree(space, tmp_path / "space", ignore=shutil.ignore_patterns("model"))
+    told = subprocess.run([sys.executable, "app.py"], cwd=tmp_path / "space", capture_output=True, text=True)
+    assert told.returncode == 2 and not told.stdout
+    assert told.stderr.count("\n") == 1 and "skinlib export" in told.stderr
+
+
+def test_the_space_asks_for_the_versions_of_the_book(space):
+    def pins(file):
+        lines = (line.split("#")[0].strip() for line in file.read_text().splitlines())
+        return dict(line.split("==") for line in lines if line)
+
+    ours, asked = pins(ROOT / "requirements.txt"), pins(space / "requirements.txt")
+    named = {
+        line.split("==")[0]: line.split("==")[1].split()[0]
+        for line in (ROOT / "requirements.lock").read_text().splitlines()
+        if re.match(r"[a-z].*==", line)
+    }
+    assert asked == {name: ours.get(name, named[name]) for name in asked}
+    front = yaml.safe_load((space / "README.md").read_text("utf-8").split("---")[1])
+    assert front["sdk"] == "gradio" and front["sdk_version"] == asked["gradio"]
+    assert (space / front["app_file"]).is_file() and front["license"] == "mit"
+    assert len(front["short_description"]) <= 60
+    assert not list((ROOT / "skinlib").glob("*.pyi"))  # which Gradio writes beside subclasses of its components
+    assert {front["colorFrom"], front["colorTo"]} <= {
+        "red",
+        "yellow",
+        "green",
+        "blue",
+        "indigo",
+        "purple",
+        "pink",
+        "gray",
+    }
+
+
+def test_the_space_holds_no_more_than_it_needs(space):
+    files = {file.relative_to(space).as_posix() for file in space.rglob("*") if file.is_file()}
+    assert files == {
+        "README.md", "app.py", "requirements.txt", "model/labels.json", "model/model-16bit.onnx",
+        *(f"skinlib/{name}.py" for name in export.SERVED),
+    }  # fmt: skip
+    assert ExportedModel(space / "model").answer(np.zeros((5, 5, 3), np.uint8)).probabilities
+
+
+def test_the_slider_mixes_as_laid_over_does():
+    """The page lays one picture over the other; the command in Python computes the mixture."""
+    from skinlib.exported import laid_over
+
+    photo = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    heat = np.random.default_rng(1).random((7, 7))
+    under, over, mixed = (laid_over(photo, heat, strength) for strength in (0, 1, 0.7))
+    np.testing.assert_allclose(0.3 * under + 0.7 * over, mixed, atol=1)
