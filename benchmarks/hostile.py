@@ -8,7 +8,7 @@ refused and answered, how many were lost in any way (it took too long, or a proc
 page came to another verdict or answer than Python, and the longest that a file took. A file that the app or the page
 cannot be sent, such as a path that leads nowhere, is asked of Python only. Below the table: the most memory of each
 way's largest process, and every disagreement with its reason. Exit code 1 where a file was lost, or treated otherwise
-than the only right way. The page takes about ten minutes.
+than the only right way. All three ways take ten minutes.
 """
 
 import argparse

@@ -63,10 +63,10 @@ class Way:
     def __exit__(self, *_):
         """End it, with all its processes."""
 
-    def ask(self, path: str) -> Reply:
+    def ask(self, path: str, *how: str) -> Reply:
         """Ask about one file. Never raises for what the file holds."""
         started = time.perf_counter()
-        reply = self._ask(str(path))
+        reply = self._ask(str(path), *how)
         return Reply(**{**vars(reply), "seconds": time.perf_counter() - started})
 
     def peak_megabytes(self) -> int:
@@ -112,7 +112,7 @@ class Python(Way):
 
     def read(self, path: str) -> Reply:
         """Only read a file. Its answer is {"shape": [height, width, 3]}."""
-        return self._ask(str(path), "read")
+        return self.ask(path, "read")
 
     def _ask(self, path, what="answer"):
         timer = threading.Timer(self.limit, self.process.kill)

@@ -1,8 +1,8 @@
 """Serve an exported model as an app in the browser, made with Gradio: one photo in, the answer and its doubt out.
 
-It imports neither TensorFlow nor Keras. Nothing of a photo is kept: the uploaded file is removed as its answer is made,
-the answer's picture travels inside the answer, and there is no history. The page asks nobody but this server for
-anything. Introduced in chapter 6, Deployment.
+It imports neither TensorFlow nor Keras. Nothing of a photo is kept: the uploaded file is removed as its answer is made
+(a stray copy within three minutes), the answer's picture travels inside the answer, and there is no history.
+The page asks nobody but this server for anything. Introduced in chapter 6, Deployment.
 """
 
 import base64
@@ -34,8 +34,9 @@ WAITING = 64
 """Photos that may wait for their turn; whoever comes then is told that the queue is full."""
 AT_ONCE = 1
 """Photos looked at at a time. The network uses every core by itself, and each photo may hold 150 MB."""
-LEFTOVERS = (60, 300)
-"""Every how many seconds to look for uploads that nobody asked about, and from what age on they go."""
+LEFTOVERS = (20, 120)
+"""Every how many seconds to look for uploads that nobody asked about, and from what age on they go. Gradio's page sends
+a pasted photo twice and asks about one."""
 STRENGTH = 70
 """The heat map's share of the picture at first, in percent."""
 PATHS = re.compile(
@@ -131,8 +132,8 @@ def build(model: ExportedModel) -> gr.Blocks:
         gr.HTML(_first_words(model), js_on_load=None)
         upload = _photo()
         gr.HTML(
-            '<div class="skin"><p class="muted">Your photo goes to this server, which removes it as soon as it has '
-            "looked at it.</p></div>",
+            '<div class="skin"><p class="muted">Your photo goes to this server, which removes it once it has looked '
+            "at it: at once, or a pasted one within three minutes.</p></div>",
             js_on_load=None,
         )
         answer = gr.HTML(

@@ -10,6 +10,7 @@ import itertools
 import json
 import logging
 import shutil
+import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib import metadata
@@ -23,7 +24,7 @@ from onnx import helper, numpy_helper
 from PIL import Image
 
 from skinlib import abstention, calibration, cards, conditions, explain, model, photos, simulate, train
-from skinlib.exported import FORMAT, LABELS, SMALL, ExportedModel
+from skinlib.exported import FORMAT, LABELS, SMALL, ExportedModel, onnxruntime
 from skinlib.files import written_whole
 from skinlib.model import keras, tf
 from skinlib.photos import DataSet
@@ -118,14 +119,47 @@ def _neighbours(length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     return first, tf.minimum(tf.cast(tf.math.ceil(at), tf.int32), length - 1), at - below
 
 
-def to_onnx(function: tf.types.experimental.PolymorphicFunction) -> onnx.ModelProto:
-    """Convert a TensorFlow function, with the numbers it holds, to ONNX."""
+def to_onnx(function: tf.types.experimental.PolymorphicFunction, network: keras.Model) -> onnx.ModelProto:
+    """Convert a function made by :func:`answering`, with the numbers of its network, to ONNX.
+
+    The converter copies what it converts dozens of times. So the network's weights go past it: it sees them as inputs,
+    and they are put back as constants. ONNX Runtime then folds what doesn't depend on the photo, batch norm among it.
+    That takes a fifth of the memory and half of the time.
+    """
     import tf2onnx  # slow to import, and needed here only
+
+    weights = {f"weight_{number}": variable for number, variable in enumerate(network.variables)}
+    inputs = [tf.TensorSpec(variable.shape, variable.dtype, name=name) for name, variable in weights.items()]
+    signature = [*function.input_signature, *inputs]
+
+    @tf.function(input_signature=signature)
+    def apart(photo, *values):
+        with keras.StatelessScope(state_mapping=list(zip(network.variables, values, strict=True))):
+            return function.python_function(photo)
 
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with contextlib.redirect_stderr(io.StringIO()):
-        proto, _ = tf2onnx.convert.from_function(function, input_signature=function.input_signature, opset=OPSET)
-    return _renamed(proto)
+        proto, _ = tf2onnx.convert.from_function(apart, input_signature=signature, opset=OPSET)
+    photo = [value for value in proto.graph.input if value.name not in weights]
+    del proto.graph.input[:]
+    proto.graph.input.extend(photo)
+    proto.graph.initializer.extend(
+        numpy_helper.from_array(keras.ops.convert_to_numpy(variable), name) for name, variable in weights.items()
+    )
+    return _renamed(_folded(proto))
+
+
+def _folded(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model as ONNX Runtime simplifies it, in ONNX's own operators, for any machine."""
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    with tempfile.TemporaryDirectory() as folder:
+        options.optimized_model_filepath = str(Path(folder, "folded.onnx"))
+        onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        folded = onnx.load(options.optimized_model_filepath)
+    del folded.opset_import[:]  # the runtime lists all that it knows
+    folded.opset_import.append(helper.make_opsetid("", OPSET))
+    return folded
 
 
 def _renamed(proto: onnx.ModelProto) -> onnx.ModelProto:
@@ -250,7 +284,7 @@ def export(run: Run, data: DataSet, choices: Settings, out: Path | None = None) 
     held_out = pooled_features(run, data, choices, "validation")
     strangeness = abstention.neighbour_distance(held_out, known, min(NEIGHBOURS, len(known)))
 
-    full = to_onnx(answering(run.model, temperature, known))
+    full = to_onnx(answering(run.model, temperature, known), run.model)
     with written_whole(Path(out)) as draft:
         draft.mkdir()
         onnx.save(full, draft / FULL)
@@ -431,8 +465,6 @@ def _write_samples(folder: Path) -> None:
 
 def answers(file: Path | onnx.ModelProto, photos_: Sequence[np.ndarray]) -> np.ndarray:
     """Return the probabilities, float32 (n, 8), of one ONNX file or model for uint8 RGB photos of any sizes."""
-    import onnxruntime
-
     source = file.SerializeToString() if isinstance(file, onnx.ModelProto) else file
     session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
     return np.stack([session.run(["probabilities"], {"photo": photo})[0] for photo in photos_])

@@ -11,8 +11,11 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from PIL import Image
+
+# Before ONNX Runtime is imported, which else would report on its use to its makers.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 from skinlib import photos
 from skinlib.settings import InputError

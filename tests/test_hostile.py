@@ -30,6 +30,7 @@ CLIENTS_DIFFER = {
     "PNG: twice as high": "Pillow leaves the rest black",
     "PNG: a chunk of 2 GB": "Pillow leaves the rest black",
     "BMP: 2 billion colours": "a browser takes fewer",
+    "JPEG with restarts only": "where there is nothing, each fills in a grey of its own",
     "GIF: no palette": "Pillow shows it in grey",
     "two orientations, in a JPEG": "a browser takes the first, Pillow the last",
     "two orientations, in a PNG": "a browser takes the first, Pillow the last",

@@ -1,4 +1,4 @@
-"""The figures of chapters 1 and 2: each comes back drawn, closed and labelled, from tiny data, in the book's style."""
+"""The figures of the chapters: each comes back drawn, closed and labelled, from tiny data, in the book's style."""
 
 import functools
 import warnings
@@ -72,6 +72,20 @@ RUNGS = pd.DataFrame(
     ],
     columns=["rung", "weights", "split", "accuracy", "low", "high"],
 )
+ANSWERED = {key: (place + 1) / 36 for place, key in enumerate(KEYS)}
+SHARES = pd.DataFrame({"shown": ANSWERED, "clinic": 0.125, "there": dict(zip(KEYS, (0.3, *[0.1] * 7), strict=True))})
+DAYS = pd.DataFrame({"share": [0.5, 0.6, 0.95], "low": [0.2, 0.2, 0.3], "expected": 0.5, "high": [0.9, 0.9, 0.8]})
+
+
+def screen(headline: str = "I don't know:") -> dict:
+    words = {"headline": headline, "note": "no condition is likely enough", "colour": plots.GREY}
+    return {"photo": photo(), "probabilities": ANSWERED, **words}
+
+
+def evidence() -> dict:
+    maps = {"Ringworm: 23 %": RNG.normal(size=(7, 7)), "Cellulitis: 22 %": RNG.normal(size=(7, 7))}
+    return {"photo": photo(), "name": "its closest call", "maps": maps}
+
 
 FIGURES = {
     "one_of_each": lambda: plots.one_of_each({key: photo() for key in KEYS}),
@@ -119,6 +133,16 @@ FIGURES = {
     "ladder": lambda: plots.ladder(RUNGS),
     "forgetting": lambda: plots.forgetting(LIKENESS),
     "tone_agreement": lambda: plots.tone_agreement(ANGLES, {"angle": "no mask", "masked": "a mask"}, simulate.MONK),
+    "screens": lambda: plots.screens([screen(), screen("Ringworm")] * 3),
+    "screens of one": lambda: plots.screens([screen()], columns=3),
+    "answer_differences": lambda: plots.answer_differences(
+        {"32 bits": RNG.random(20) * 1e-6, "8 bits": np.zeros(3)}, {"the limit": 1e-4, "seen": 0.005}
+    ),
+    "evidence_maps": lambda: plots.evidence_maps([evidence(), evidence()]),
+    "evidence_maps of one, empty": lambda: plots.evidence_maps([evidence() | {"maps": {"nothing": np.zeros((7, 7))}}]),
+    "other_shares": lambda: plots.other_shares(SHARES),
+    "control_charts": lambda: plots.control_charts({(w, s): DAYS for w in ("doubt", "stranger") for s in "ab"}, 3),
+    "control_charts of one": lambda: plots.control_charts({("doubt", "another camera"): DAYS}, 2),
     "tone_agreement of one way": lambda: plots.tone_agreement(ANGLES, {"masked": "beside the mask"}, simulate.MONK),
 }  # fmt: skip
 
@@ -338,3 +362,41 @@ def test_tone_agreement_has_a_dot_for_each_measured_photo_and_the_median_of_each
     medians = [line.get_ydata()[0] for line in left.lines if line.get_color() == plots.ORANGE]
     assert medians == [60, -60]
     assert [axes.get_title(loc="left") for axes in (left, right)] == ["no mask", "a mask"]
+
+
+def test_screens_show_the_three_likeliest_conditions_in_whole_percent():
+    figure = draw("screens of one")
+    assert {"I don't know:", "no condition is likely enough"} <= set(texts(figure))
+    bars = figure.axes[1]
+    likeliest = sorted(ANSWERED, key=ANSWERED.get)[:-4:-1]
+    assert [round(bar.get_width(), 6) for bar in bars.containers[1]] == [round(ANSWERED[key], 6) for key in likeliest]
+    assert [text.get_text() for text in bars.texts if "%" in text.get_text()] == ["22 %", "19 %", "17 %"]
+
+
+def test_answer_differences_keep_a_zero_on_the_axis():
+    axes = draw("answer_differences").axes[0]
+    dots = [line.get_xdata() for line in axes.lines if line.get_marker() == "o"]
+    assert [len(each) for each in dots] == [20, 3] and (dots[1] > 0).all()
+
+
+def test_evidence_against_a_condition_is_blue_and_for_it_orange():
+    values = np.zeros((7, 7))
+    values[0, 0], values[6, 6] = -2, 2
+    case = {"photo": photo(), "name": "a photo", "maps": {"a": values, "b": values / 2}}
+    first, second = (axes.images[0] for axes in plots.evidence_maps([case]).axes[1:3])
+    assert [to_hex(first.to_rgba(value)).upper() for value in (-2, 2)] == [plots.BLUE, plots.ORANGE]
+    assert to_hex(first.to_rgba(0)) == "#ffffff" and first.get_clim() == second.get_clim()
+
+
+def test_other_shares_put_both_probabilities_on_one_line():
+    axes = draw("other_shares").axes[0]
+    diamonds = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "D"]
+    assert diamonds == [[0.3, 0]] + [[0.1, place] for place in range(1, 8)]
+    circles = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
+    np.testing.assert_allclose(circles, list(ANSWERED.values()))
+
+
+def test_only_days_outside_their_own_limits_are_marked():
+    axes = draw("control_charts of one").axes[0]
+    inside, outside = ([*line.get_xdata()] for line in axes.lines if line.get_marker() in "oD")
+    assert (inside, outside) == ([1, 2], [3])
