@@ -173,7 +173,7 @@ def launch(
             server_name=host,
             server_port=port,
             prevent_thread_lock=True,
-            quiet=quiet,
+            quiet=True,  # its own words would have the reader share the app with the world
             show_error=False,  # what is not a gr.Error tells the log, and nobody else
             share=False,
             inline=False,
@@ -194,6 +194,8 @@ def launch(
         )
     except OSError as error:
         raise InputError(f"port {port or 'from 7860 on'} cannot be had ({error}): choose another") from None
+    if not quiet:
+        print(f"the app is at {app.local_url} (Ctrl-C ends it)", flush=True)
     if wait:
         app.block_thread()
     return app
