@@ -1,31 +1,73 @@
 """How long the audit takes, how much memory, how both grow with the number of photos, and what it finds.
 
-    python benchmarks/audit.py [DATA] [--per-class N] [--times K] [--samples DIR] [--json FILE]
+    python benchmarks/audit.py [DATA] [--per-class N] [--times K ...] [--samples DIR] [--no-peers] [--json FILE]
 
-Draws two samples, one of N photos per condition (145: as many files as the clinical set has) and one K times as large
-(10), and audits each in a process of its own with nothing kept from before. DATA, where given, is audited first. The
-large sample takes long to draw: with --samples it is kept in DIR for the next time. The exponent is that of
-seconds ~ photos ** exponent; 1 is linear, and 13 times the time for 10 times the photos is 1.11. Peak memory is
-that of the whole process. Run it on a machine that has nothing else to do.
+Draws samples of N photos per condition (8), of 4, 16 and 64 times as many (``--times``), and audits each in a process
+of its own with nothing kept from before. DATA, where given, is audited first. With ``--samples`` what is drawn is kept
+in DIR for the next time. Beside the audit, the same photos go through two peers: every pair compared with every other,
+and imagededup's hashing where it is installed. ``benchmarks/peers.py`` tells how to install it, and where the time of
+the first is reckoned from a part of the pairs.
+
+The exponent is that of seconds ~ photos ** exponent, the line of best fit through all sizes; 1 is linear. Small samples
+flatter it, so the exponent between the last two is given as well. Peak memory is that of the whole process.
+*Anonymous* memory belongs to no file, so the system can't take it back; only Linux tells how much that is. Run it on a
+machine that has nothing else to do. It takes about five minutes on two cores.
 """
 
 import argparse
 import json
-import math
+import os
 import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
+
 from skinlib import audit, photos, settings, simulate
 
+PEERS = ("all-pairs", "imagededup")
+STATUS = Path("/proc/self/status")
 
-def measured(folder: str) -> dict:
-    """Audit a folder in a new process with an empty cache; return what :func:`measure` prints there."""
-    done = subprocess.run([sys.executable, __file__, "--one", folder], check=True, capture_output=True, text=True)
+
+def in_a_new_process(*command: str) -> dict:
+    """Run a script of this folder; return the JSON that it prints."""
+    script = [sys.executable, *map(str, command)]
+    # Two levels of progress bars would be mixed; what goes wrong still shows.
+    done = subprocess.run(script, check=False, capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"{' '.join(script)} failed:\n{done.stderr}")
     return json.loads(done.stdout)
+
+
+def anonymous_megabytes() -> float | None:
+    """Return how much memory of this process belongs to no file, in 10**6 bytes; None where the system doesn't tell."""
+    try:
+        return int(STATUS.read_text().split("RssAnon:")[1].split()[0]) * 1024 / 1e6
+    except (OSError, IndexError):
+        return None
+
+
+class Watch:
+    """Looks at the anonymous memory every hundredth of a second while a block runs. ``peak`` is the most it saw."""
+
+    def __enter__(self):
+        self.before = self.peak = anonymous_megabytes()
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def _look(self) -> None:
+        while self.peak is not None and not self._done.wait(0.01):
+            self.peak = max(self.peak, anonymous_megabytes())
+
+    def __exit__(self, *_):
+        self._done.set()
+        self._thread.join()
 
 
 def measure(folder: str) -> dict:
@@ -34,18 +76,23 @@ def measure(folder: str) -> dict:
         started = time.perf_counter()
         data = photos.open_data(settings.load(data=folder, cache=cache))
         opened, opened_cpu = time.perf_counter(), time.process_time()
-        found = audit.audit(data)
+        with Watch() as memory:
+            found = audit.audit(data)
         ended, cpu = time.perf_counter(), time.process_time()
+        on_disk = sum(file.stat().st_size for file in Path(cache).rglob("*") if file.is_file())
     unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
     result = {
         "files": len(data.photos) + len(data.damaged),
         "photos": int(found.photos.photo_id.nunique()),
         "leaked": int(found.leaked.sum()),
         "conflicts": len(found.conflicts),
-        "open_seconds": round(opened - started, 1),
-        "audit_seconds": round(ended - opened, 1),
-        "audit_processor_seconds": round(cpu - opened_cpu, 1),
+        "open_seconds": round(opened - started, 2),
+        "seconds": round(ended - opened, 2),
+        "processor_seconds": round(cpu - opened_cpu, 2),
         "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6),
+        "anonymous_megabytes": None if memory.peak is None else round(memory.peak),
+        "anonymous_megabytes_before": None if memory.before is None else round(memory.before),
+        "disk_megabytes": round(on_disk / 1e6),
     }
     if data.truth is not None:
         scores = audit.score(found, data.truth)
@@ -53,31 +100,83 @@ def measure(folder: str) -> dict:
     return result
 
 
-def main() -> None:
+def growth(results: list[dict], name: str = "seconds") -> dict:
+    """Return the exponents of ``name`` in the number of files: fitted to all sizes, and between the last two."""
+    size, value = (np.log([result[key] for result in results]) for key in ("files", name))
+    last = (value[-1] - value[-2]) / (size[-1] - size[-2])
+    return {"fitted": round(float(np.polyfit(size, value, 1)[0]), 3), "last": round(float(last), 3)}
+
+
+def kilobytes_a_photo(results: list[dict], name: str) -> float | None:
+    """Return by how much ``name`` grows from the first size to the last, in kilobytes for each file more."""
+    first, last = results[0], results[-1]
+    if first[name] is None:
+        return None
+    return round(1000 * (last[name] - first[name]) / (last["files"] - first["files"]), 1)
+
+
+def table(rows: list[dict]) -> str:
+    """Return the results of all sizes as text: one line per size and way."""
+    lines = [f"{'files':>6} {'way':<10} {'seconds':>9} {'processor':>9} {'peak MB':>8} {'anonymous':>9}  recall"]
+    for row in rows:
+        for way in ("audit", *PEERS):
+            result = row.get(way, {})
+            if "seconds" in result:
+                quality = result.get("precision_recall") or result.get("scores", {}).get("all")
+                note = "extrapolated" if result.get("extrapolated") else f"{quality[1]:.3f}" if quality else ""
+                anonymous = result.get("anonymous_megabytes") or ""
+                lines.append(
+                    f"{row['audit']['files']:>6} {way:<10} {result['seconds']:>9.1f} "
+                    f"{result['processor_seconds']:>9.1f} {result['peak_megabytes']:>8} {anonymous:>9}  {note}"
+                )
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", nargs="?", metavar="DATA")
-    parser.add_argument("--per-class", type=int, default=145, metavar="N")
-    parser.add_argument("--times", type=int, default=10, metavar="K")
-    parser.add_argument("--samples", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--per-class", type=int, default=8, metavar="N", help="photos per condition of the least sample"
+    )
+    parser.add_argument("--times", type=int, nargs="+", default=[1, 4, 16, 64], metavar="K", help="sizes, two or more")
+    parser.add_argument("--samples", type=Path, metavar="DIR", help="keep the samples here")
+    parser.add_argument("--no-peers", action="store_true", help="the audit alone")
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--one", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     if options.one:
         print(json.dumps(measure(options.one)))
         return
-    result = {"data": measured(options.data)} if options.data else {}
+    if len(set(options.times)) < 2:
+        parser.error("--times: growth needs two sizes or more")
+    result = {"data": in_a_new_process(__file__, "--one", options.data)} if options.data else {}
+    rows = []
     with tempfile.TemporaryDirectory() as scratch:
-        for name, per_class in (("small", options.per_class), ("large", options.per_class * options.times)):
-            folder = (options.samples or Path(scratch)) / f"sample-{per_class}"
+        for times in sorted(set(options.times)):
+            folder = (options.samples or Path(scratch)) / f"sample-{options.per_class * times}"
             if not folder.exists():
-                simulate.write_sample(folder, per_class)
-            result[name] = measured(str(folder))
-    ratio = result["large"]["audit_seconds"] / result["small"]["audit_seconds"]
-    size = result["large"]["files"] / result["small"]["files"]
-    result |= {"times_the_files": round(size, 2), "times_the_seconds": round(ratio, 2)}
-    result |= {"exponent": round(math.log(ratio) / math.log(size), 3), "versions": settings.versions()}
-    print(json.dumps(result, indent=2))
+                simulate.write_sample(folder, options.per_class * times)
+            row = {"times": times, "audit": in_a_new_process(__file__, "--one", folder)}
+            for peer in () if options.no_peers else PEERS:
+                row[peer] = in_a_new_process(Path(__file__).with_name("peers.py"), peer, folder)
+            rows.append(row)
+            print(f"{row['audit']['files']} files: {row['audit']['seconds']} s", file=sys.stderr)
+    audits = [row["audit"] for row in rows]
+    result |= {
+        "sizes": rows,
+        "exponent": growth(audits),
+        "exponent_of_processor_seconds": growth(audits, "processor_seconds"),
+        "anonymous_kilobytes_a_photo": kilobytes_a_photo(audits, "anonymous_megabytes"),
+        "disk_kilobytes_a_photo": kilobytes_a_photo(audits, "disk_megabytes"),
+        "cores": os.cpu_count(),
+        "versions": settings.versions(),
+    }
+    print(table(rows))
+    print(f"exponent: {result['exponent']['fitted']} fitted, {result['exponent']['last']} between the last two sizes")
+    for peer in PEERS:
+        if reason := rows[0].get(peer, {}).get("skipped"):
+            print(f"{peer} was skipped: {reason}")
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
 

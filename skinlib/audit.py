@@ -9,14 +9,21 @@ Two quick guesses, each answered by an index and not by comparing everything wit
 - *Agreement*: lay one photo on the other as guessed, cut both into blocks, and correlate block by block. Most blocks
   of a copy agree. A logo that two photos share fills a few blocks, and the median does not look at the few.
 
+What is known of each photo, its *sketch*, lies on disk, and so do the indexes of features: the memory needed is that of
+one index of PART photos and hardly grows from there.
+
 Introduced in chapter 1, Data exploration.
 """
 
 import contextlib
+import functools
 import hashlib
 import itertools
 import json
+import tempfile
 import time
+import zlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +37,8 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 from usearch.index import Index
 
+from skinlib import photos as photo_files
+from skinlib import work
 from skinlib.files import written_whole
 from skinlib.photos import READER, DataSet
 
@@ -45,6 +54,9 @@ INDEXED = 64
 """Features of one photo that go into the index, the strongest of each cell first."""
 ASKED = 128
 """Features of one photo whose neighbours are asked for: asking, unlike putting in, can be done in parallel."""
+PART = 16_384
+"""Photos in one index of features. It is built in memory, 20 kilobytes a photo, and then read from disk. Every index is
+asked for each photo: the smaller they are, the more there are to ask."""
 SQUARE = 128
 """Side of the small grey square, in pixels, on which photos are compared. All positions are given on it."""
 BLOCK = 16
@@ -164,54 +176,157 @@ def _turn_matrix(turn: tuple[bool, bool, bool]) -> np.ndarray:
     return matrix[:2]
 
 
+# ---------------------------------------------------------------- sketches on disk
+
+RECORD = np.dtype(
+    [
+        ("positions", "<f4", (FEATURES, 2)),
+        ("descriptors", "i1", (FEATURES, 128)),
+        ("mirrored", "?", FEATURES),
+        ("square", "u1", (SQUARE, SQUARE)),
+        ("count", "<u4"),
+    ]
+)
+"""A sketch on disk, 60 kilobytes: its fields, with zeros after the last feature, and how many features there are."""
+
+
+def _to_bytes(made: Sketch) -> bytes:
+    """Return a sketch as bytes: one RECORD and its checksum."""
+    record = np.zeros((), RECORD)
+    for field in ("positions", "descriptors", "mirrored"):
+        record[field][: len(made.positions)] = getattr(made, field)
+    record["square"], record["count"] = made.square, len(made.positions)
+    return record.tobytes() + zlib.crc32(record.tobytes()).to_bytes(4, "little")
+
+
+def _from_bytes(data: bytes) -> Sketch:
+    """Return the sketch that these bytes are. Raises ValueError where they are damaged."""
+    whole = memoryview(data)[:-4]
+    if len(whole) != RECORD.itemsize or zlib.crc32(whole).to_bytes(4, "little") != data[-4:]:
+        raise ValueError("no whole sketch")
+    record = np.frombuffer(whole, RECORD)[0]
+    features = (record[field][: record["count"]] for field in ("positions", "descriptors", "mirrored"))
+    return Sketch(record["square"], *features)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A folder of sketches, each under the sha256 of its photo's content: none of them is made twice."""
+
+    folder: Path
+    root: Path
+    """Folder of the photos."""
+
+    def sketch(self, sha256: str, path: str) -> Sketch:
+        """Return the sketch of a photo: the one on the shelf, or else a new one, which is then put there.
+
+        A sketch that is damaged or can't be kept costs time and nothing else. Raises PhotoError.
+        """
+        file = self.folder / sha256[:2] / sha256
+        with contextlib.suppress(OSError, ValueError):
+            return _from_bytes(file.read_bytes())
+        made = sketch(photo_files.read(self.root / path))
+        with contextlib.suppress(OSError), written_whole(file) as draft:
+            draft.write_bytes(_to_bytes(made))
+        return made
+
+
+def _sketcher(shelf: Shelf) -> Callable[[tuple[str, str]], np.ndarray]:
+    """Return the worker that puts the sketch of a photo, (sha256, path), on the shelf and returns its hashes."""
+    cv2.setNumThreads(1)  # The runner has a worker for each core.
+    return lambda content: perceptual_hashes(shelf.sketch(*content).square)
+
+
+@contextlib.contextmanager
+def _shelf(data: DataSet) -> Iterator[tuple[Shelf, Path]]:
+    """Give the shelf in the cache for sketches made by this code, and a folder on it that lasts as long as the block.
+
+    Where the cache can't be written, the shelf lasts no longer either.
+    """
+    folder = data.cache.absolute() / "sketches" / _digest([])
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        scratch = tempfile.TemporaryDirectory(prefix=".audit.", dir=folder, ignore_cleanup_errors=True)
+    except OSError:
+        scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        folder = Path(scratch.name)
+    with scratch as name:
+        yield Shelf(folder, data.root.absolute()), Path(name)
+
+
+def _digest(more: list[str]) -> str:
+    """Return 16 hex digits over all that shapes a sketch, and ``more``."""
+    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
+    shapers = json.dumps([READER, code, cv2.__version__, np.__version__, *more])
+    return hashlib.sha256(shapers.encode()).hexdigest()[:16]
+
+
 # ---------------------------------------------------------------- guesses
 
 
-def _nearest(index: Index, rows: np.ndarray, count: int = NEIGHBOURS) -> tuple[np.ndarray, np.ndarray]:
+def _nearest(indexes: list[Index], rows: np.ndarray, count: int = NEIGHBOURS) -> tuple[np.ndarray, np.ndarray]:
     """Return the keys, int64 (n, count), of the nearest entries to each row, and their distances, NaN where none is."""
-    found = index.search(rows, count)
-    return np.atleast_2d(found.keys).astype(np.int64), np.atleast_2d(found.distances)
+    keys, distances = np.zeros((len(rows), 0), np.int64), np.zeros((len(rows), 0), np.float32)
+    for index in indexes:
+        found = index.search(rows, count)
+        keys = np.hstack([keys, np.atleast_2d(found.keys).astype(np.int64)])
+        distances = np.hstack([distances, np.atleast_2d(found.distances)])
+        order = distances.argsort(axis=1, kind="stable")[:, :count]  # NaN comes last
+        keys, distances = (np.take_along_axis(each, order, axis=1) for each in (keys, distances))
+    return keys, distances
 
 
-def _hash_guesses(hashes: np.ndarray) -> list[tuple[int, int, int]]:
-    """Return (photo, other photo, turn that lays one on the other) for near hashes, (n, 8, 8)."""
+def _hash_guesses(hashes: np.ndarray) -> np.ndarray:
+    """Return (photo, other photo, turn that lays one on the other), int (m, 3), for near hashes, (n, 8, 8)."""
     index = Index(ndim=64, metric="hamming", dtype="b1")
     index.add(np.arange(len(hashes)), hashes[:, 0], threads=1)  # one thread, or the graph depends on chance
     guesses = {}
     for turn in range(len(TURNS)):
-        keys, distances = _nearest(index, np.ascontiguousarray(hashes[:, turn]))
+        keys, distances = _nearest([index], np.ascontiguousarray(hashes[:, turn]))
         near = distances <= NEAR_HASH
         for a, b in zip(np.nonzero(near)[0].tolist(), keys[near].tolist(), strict=True):
             if a != b and (b, a) not in guesses:
                 guesses.setdefault((a, b), turn)
-    return [(a, b, turn) for (a, b), turn in sorted(guesses.items())]
+    return np.array([(a, b, turn) for (a, b), turn in sorted(guesses.items())], int).reshape(-1, 3)
 
 
-def _feature_index(sketches: list[Sketch], photos: np.ndarray) -> tuple[Index, np.ndarray]:
-    """Return an index of the features of ``photos``, int (m,), and whose each of its entries is."""
-    parts = [sketches[i].descriptors[:INDEXED] for i in photos]
-    index = Index(ndim=128, metric="l2sq", dtype="i8", connectivity=12, expansion_add=32, expansion_search=32)
-    index.add(np.arange(sum(map(len, parts))), np.concatenate(parts), threads=1)
-    return index, np.repeat(photos, [len(part) for part in parts])
+def _feature_index(sketch_of: Callable[[int], Sketch], photos: np.ndarray, file: Path) -> Index:
+    """Return an index, kept in ``file``, of the features of ``photos``, int (m,). A feature's key is its photo."""
+    index = Index(
+        ndim=128, metric="l2sq", dtype="i8", connectivity=12, expansion_add=32, expansion_search=32,
+        enable_key_lookups=False,
+    )  # fmt: skip
+    for start in range(0, len(photos), 256):
+        some = photos[start : start + 256]
+        parts = [sketch_of(i).descriptors[:INDEXED] for i in some]
+        index.add(np.repeat(some, [len(part) for part in parts]), np.concatenate(parts), threads=1)
+    index.save(file)
+    index.view(file)  # The memory is given back; what is looked up comes from disk.
+    return index
 
 
 def _feature_guesses(
-    index: Index, owner: np.ndarray, sketches: list[Sketch], photos: np.ndarray, group: np.ndarray, count: int
-) -> list[tuple[int, int]]:
-    """Return pairs of one of ``photos`` and an indexed one that share features, those that share most first.
+    indexes: list[Index],
+    sketch_of: Callable[[int], Sketch],
+    photos: np.ndarray,
+    group: np.ndarray,
+    count: int,
+) -> np.ndarray:
+    """Return pairs, int (m, 2), of one of ``photos`` and an indexed one that share features, most of them first.
 
     The ``count`` neighbours of each feature vote for their photos, with more weight the nearer they are. Each photo
     names those of another ``group`` with most votes, so the work grows with the number of photos, not its square.
     """
     named = []
-    for start in range(0, len(photos), 500):
-        some = photos[start : start + 500]
-        parts = [sketches[i].descriptors[:ASKED] for i in some]
-        keys, distances = _nearest(index, np.concatenate(parts), count)
+    step = max(2000 // count, 1)  # bounds the table of ballots
+    for start in range(0, len(photos), step):
+        some = photos[start : start + step]
+        parts = [sketch_of(i).descriptors[:ASKED] for i in some]
+        others, distances = _nearest(indexes, np.concatenate(parts), count)
         near = distances <= NEAR_FEATURE
         feature = np.nonzero(near)[0]
         asker = np.repeat(some, [len(part) for part in parts])[feature]
-        ballots = pd.DataFrame({"photo": asker, "other": owner[keys[near]], "feature": feature})
+        ballots = pd.DataFrame({"photo": asker, "other": others[near], "feature": feature})
         ballots["votes"] = 1 - distances[near].astype(float) / NEAR_FEATURE
         ballots = ballots[group[ballots.photo] != group[ballots.other]]
         ballots = ballots.drop_duplicates(["feature", "other"])  # the nearest votes
@@ -220,8 +335,9 @@ def _feature_guesses(
         named.append(votes.groupby("photo").head(PARTNERS))
     votes = pd.concat(named)
     votes[["photo", "other"]] = np.sort(votes[["photo", "other"]], axis=1)
-    votes = votes.groupby(["photo", "other"]).votes.sum().sort_values(ascending=False, kind="stable")
-    return votes.index.tolist()
+    votes = votes.groupby(["photo", "other"], as_index=False).votes.sum()
+    votes = votes.sort_values("votes", ascending=False, kind="stable")
+    return votes[["photo", "other"]].to_numpy()
 
 
 # ---------------------------------------------------------------- the test
@@ -280,9 +396,9 @@ def _matches(a: Sketch, b: Sketch) -> tuple[np.ndarray, np.ndarray]:
     """Return positions in the features of ``a`` and ``b`` of those that match: each other's best, and clearly so."""
     cosine = (a.descriptors.astype(np.float32) @ b.descriptors.astype(np.float32).T) / 127**2
     best = cosine.argmax(axis=1)
-    mutual = cosine.argmax(axis=0)[best] == np.arange(len(best))
-    rows = np.flatnonzero(mutual)
-    first = cosine[rows, best[rows]]
+    first = cosine[np.arange(len(best)), best]
+    rows = np.flatnonzero(first == cosine.max(axis=0)[best])
+    first = first[rows]
     cosine[rows, best[rows]] = -1
     clear = 1 - first < 0.85**2 * (1 - cosine[rows].max(axis=1, initial=-1))  # Lowe's ratio test
     return rows[clear], best[rows[clear]]
@@ -389,19 +505,19 @@ class Audit:
         }
 
 
-def audit(data: DataSet) -> Audit:
+def audit(data: DataSet, run=work.threads) -> Audit:
     """Find out which files of a data set show the same photo.
 
-    What was found is kept on disk under the data's fingerprint and this code's digest, and found again in no time.
+    What was found is kept on disk under the data's fingerprint and this code's digest, and found again in no time. So
+    is the sketch of each photo, 60 kilobytes: when photos are added, only these are read. ``run`` is the runner that
+    makes the sketches (see :mod:`skinlib.work`); the pairs are compared by the threads of this process.
     """
     clock = time.perf_counter()
-    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    shapers = json.dumps([data.fingerprint, READER, code, cv2.__version__, np.__version__, usearch.__version__])
-    kept = data.cache / "audits" / f"{hashlib.sha256(shapers.encode()).hexdigest()[:16]}.json"
+    kept = data.cache / "audits" / f"{_digest([usearch.__version__, data.fingerprint])}.json"
     try:
         found = json.loads(kept.read_text())
     except (OSError, ValueError):
-        found = _copies(data)
+        found = _copies(data, run)
         # A result that can't be kept only costs time.
         with contextlib.suppress(OSError), written_whole(kept) as draft:
             draft.write_text(json.dumps(found))
@@ -431,53 +547,64 @@ def audit(data: DataSet) -> Audit:
     )
 
 
-def identified(data: DataSet) -> DataSet:
+def identified(data: DataSet, run=work.threads) -> DataSet:
     """Return the data set with the ``photo_id`` of its audit."""
-    return replace(data, photos=audit(data).photos)
+    return replace(data, photos=audit(data, run).photos)
 
 
-def _copies(data: DataSet) -> list[list]:
+def _copies(data: DataSet, run=work.threads) -> list[list]:
     """Return pairs that are one photo, or nearly: [sha256, sha256, how, same, agreement, overlap, inliers]."""
-    contents = data.photos.drop_duplicates("sha256").reset_index(drop=True)
+    distinct = data.photos.drop_duplicates("sha256")
+    contents = list(zip(distinct.sha256, distinct.path, strict=True))
     # Each thread has a core to itself: OpenCV and BLAS would start threads of their own, each for a job of a moment.
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        with ThreadPoolExecutor() as pool, threadpool_limits(1):
-            reduced = pool.map(lambda path: sketch(data.read(path)), contents.path)
-            sketches = list(tqdm(reduced, "sketches", len(contents), disable=None, leave=False))
-            return _join(contents.sha256.tolist(), sketches, pool)
+        with _shelf(data) as (shelf, scratch), ThreadPoolExecutor(work.cores()) as pool, threadpool_limits(1):
+            hashes = run(functools.partial(_sketcher, shelf), contents)
+            hashes = tqdm(hashes, "sketches", len(contents), disable=None, leave=False)
+            hashes = np.fromiter(hashes, np.dtype((np.uint8, (len(TURNS), 8))), len(contents))
+            return _join(contents, hashes, shelf, pool, scratch)
     finally:
         cv2.setNumThreads(threads)
 
 
-def _join(names: list[str], sketches: list[Sketch], pool: ThreadPoolExecutor) -> list[list]:
-    """Follow up every guess about two photos not joined yet; return the pairs that pass the test, or nearly."""
-    joined, found = DisjointSet(range(len(names))), []
+def _join(
+    contents: list[tuple[str, str]], hashes: np.ndarray, shelf: Shelf, pool: ThreadPoolExecutor, scratch: Path
+) -> list[list]:
+    """Follow up every guess about two photos not joined yet; return the pairs that pass the test, or nearly.
 
-    def follow_up(guesses: list[tuple], how: str, test) -> None:
+    ``contents`` has sha256 and path of each photo, ``hashes``, uint8 (n, 8, 8), its hashes under each of ``TURNS``.
+    """
+    joined, found = DisjointSet(range(len(contents))), []
+
+    def sketch_of(i: int) -> Sketch:
+        return shelf.sketch(*contents[i])
+
+    def follow_up(guesses: np.ndarray, how: str, test) -> None:
         with tqdm(total=len(guesses), desc=f"pairs, {how}", disable=None, leave=False) as bar:
             for start in range(0, len(guesses), 256):
-                part = [guess for guess in guesses[start : start + 256] if not joined.connected(*guess[:2])]
+                part = guesses[start : start + 256].tolist()
+                part = [guess for guess in part if not joined.connected(*guess[:2])]
                 for (a, b, *_), result in zip(part, pool.map(lambda guess: test(*guess), part), strict=True):
                     if result.same:
                         joined.merge(a, b)
                     if result.agreement >= DOUBTFUL_AGREEMENT and result.overlap >= MIN_OVERLAP:
                         numbers = round(result.agreement, 4), round(result.overlap, 4), result.inliers
-                        found.append([names[a], names[b], how, result.same, *numbers])
+                        found.append([contents[a][0], contents[b][0], how, result.same, *numbers])
                 bar.update(len(guesses[start : start + 256]))
 
     def turned(a: int, b: int, turn: int) -> Comparison:
-        return Comparison(*agreement(sketches[a].square, sketches[b].square, _turn_matrix(TURNS[turn])))
+        return Comparison(*agreement(sketch_of(a).square, sketch_of(b).square, _turn_matrix(TURNS[turn])))
 
     def altered(a: int, b: int) -> Comparison:
-        return compare(sketches[a], sketches[b])
+        return compare(sketch_of(a), sketch_of(b))
 
-    hashes = np.stack([perceptual_hashes(each.square) for each in sketches])
     follow_up(_hash_guesses(hashes), "turned", turned)
     photos = np.unique(_groups(joined), return_index=True)[1]
-    index, owner = _feature_index(sketches, photos)
-    guesses = _feature_guesses(index, owner, sketches, photos, _groups(joined), NEIGHBOURS)
+    parts = [photos[start : start + PART] for start in range(0, len(photos), PART)]
+    indexes = [_feature_index(sketch_of, part, scratch / f"{number}.index") for number, part in enumerate(parts)]
+    guesses = _feature_guesses(indexes, sketch_of, photos, _groups(joined), NEIGHBOURS)
     follow_up(guesses, "altered", altered)
     # Many files of one photo are each other's nearest neighbours and hide the rest: for these, ask for more.
     group = _groups(joined)
@@ -486,7 +613,7 @@ def _join(names: list[str], sketches: list[Sketch], pool: ThreadPoolExecutor) ->
     crowded = photos[(sizes > CROWD) & (in_group.cumcount() < CROWD)]
     if len(crowded):
         count = NEIGHBOURS + min(int(sizes.max()), 20 * NEIGHBOURS)
-        follow_up(_feature_guesses(index, owner, sketches, crowded, group, count), "altered", altered)
+        follow_up(_feature_guesses(indexes, sketch_of, crowded, group, count), "altered", altered)
     return found
 
 
@@ -508,17 +635,16 @@ def score(found: Audit, truth: pd.DataFrame) -> pd.DataFrame:
     show two), recall and precision, NaN where there is nothing to count.
     """
     table = found.photos.merge(truth[["path", "source", "kind"]], on="path")
-    first, second = np.triu_indices(len(table), k=1)
-    hardness = table.kind.map(HARDNESS.index).to_numpy()
-    source, photo_id = pd.factorize(table.source)[0], pd.factorize(table.photo_id)[0]
-    kind = np.maximum(hardness[first], hardness[second])
-    same, joined = source[first] == source[second], photo_id[first] == photo_id[second]
-    kinds = {name: kind == number for number, name in enumerate(HARDNESS) if number} | {"all": kind >= 0}
-    rows = {}
-    for name, rows_of in kinds.items():
-        pairs, hits = (same & rows_of).sum(), (same & joined & rows_of).sum()
-        false = (~same & joined & rows_of).sum()
-        with np.errstate(invalid="ignore"):
-            rows[name] = [pairs, hits, false, np.divide(hits, pairs), np.divide(hits, hits + false)]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=["pairs", "found", "false", "recall", "precision"])
-    return table.astype({"pairs": int, "found": int, "false": int})
+    hardness = table.kind.map(HARDNESS.index)
+
+    def pairs(columns: list[str]) -> np.ndarray:
+        """Count the pairs with equal ``columns`` by the harder copy in them: without a list of them, which is long."""
+        sizes = [table[hardness <= limit].groupby(columns).size() for limit in range(len(HARDNESS))]
+        counts = [int((size * (size - 1) // 2).sum()) for size in sizes]
+        return np.array([*np.diff(counts), counts[-1]])
+
+    same, joined, hits = (pairs(columns) for columns in (["source"], ["photo_id"], ["source", "photo_id"]))
+    with np.errstate(invalid="ignore"):
+        shares = {"recall": hits / same, "precision": hits / joined}
+    numbers = {"pairs": same, "found": hits, "false": joined - hits, **shares}
+    return pd.DataFrame(numbers, index=[*HARDNESS[1:], "all"])

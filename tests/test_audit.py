@@ -1,8 +1,11 @@
 """The audit: each kind of copy is found, a shared logo is not taken for one, and the planted truth agrees."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
+import pickle
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -314,12 +317,157 @@ def test_a_result_that_cannot_be_kept_is_a_result(sample, tmp_path):
     assert audit.audit(replace(sample, cache=tmp_path / "file")).pairs.equals(audit.audit(sample).pairs)
 
 
-def test_the_result_does_not_depend_on_the_number_of_threads(sample, monkeypatch):
-    found, one = audit._copies(sample), ThreadPoolExecutor(1)
-    monkeypatch.setattr(audit, "ThreadPoolExecutor", lambda: one)
+def test_the_result_does_not_depend_on_the_number_of_threads(sample, tmp_path, monkeypatch):
+    found = audit._copies(sample)
+    monkeypatch.setattr(audit.work, "cores", lambda: 1)
     search = audit.Index.search
     monkeypatch.setattr(audit.Index, "search", lambda *arguments: search(*arguments, threads=1))
-    assert audit._copies(sample) == found
+    assert audit._copies(replace(sample, cache=tmp_path)) == found
+
+
+def test_the_result_does_not_depend_on_the_runner(sample, tmp_path):
+    """The worker goes to another process as bytes; here it comes back from them."""
+
+    def one_by_one(make, items):
+        return map(pickle.loads(pickle.dumps(make))(), items)
+
+    assert audit._copies(replace(sample, cache=tmp_path), one_by_one) == audit._copies(sample)
+
+
+def test_many_small_indexes_find_what_one_finds(sample, tmp_path, monkeypatch):
+    found, made = audit.audit(sample), []
+    index = audit._feature_index
+    monkeypatch.setattr(audit, "_feature_index", lambda *arguments: made.append(1) or index(*arguments))
+    monkeypatch.setattr(audit, "PART", 7)
+    in_parts = audit.audit(replace(sample, cache=tmp_path))
+    assert len(made) > 5
+    assert in_parts.photos.equals(found.photos)
+    columns = ["path", "other", "how"]
+    assert set(map(tuple, in_parts.pairs[columns].values)) == set(map(tuple, found.pairs[columns].values))
+
+
+@pytest.fixture
+def sketched(monkeypatch):
+    """Return a list that grows by one with each sketch made."""
+    made, sketch = [], audit.sketch
+    monkeypatch.setattr(audit, "sketch", lambda photo: made.append(photo.shape) or sketch(photo))
+    return made
+
+
+def test_photos_that_come_later_are_the_only_ones_sketched(drawn, tmp_path, sketched):
+    folder = f"test_set/{CONDITIONS[0].folder}"
+    files = {f"{folder}/{key}.jpg": drawn[key] for key in KEYS[:3]}
+    files |= {f"train_set/{CONDITIONS[1].folder}/other.jpg": drawn[KEYS[3]]}
+    audit.audit(folder_of(files, tmp_path))
+    assert len(sketched) == 4
+    found = audit.audit(folder_of({f"{folder}/again.jpg": drawn[KEYS[0]][::-1]}, tmp_path))
+    assert len(sketched) == 5
+    assert found.groups == [[f"{folder}/again.jpg", f"{folder}/{KEYS[0]}.jpg"]]
+
+
+def test_no_photo_is_sketched_twice_even_where_nothing_can_be_kept(sample, tmp_path, sketched):
+    (tmp_path / "file").write_text("in the way of a folder")
+    audit.audit(replace(sample, cache=tmp_path / "file"))
+    assert len(sketched) == sample.photos.sha256.nunique()
+
+
+def test_nothing_but_sketches_stays_on_the_shelf(sample, tmp_path):
+    audit._copies(replace(sample, cache=tmp_path))
+    (shelf,) = (tmp_path / "sketches").iterdir()
+    assert {file.name for file in shelf.rglob("*") if file.is_file()} == set(sample.photos.sha256)
+    assert all(len(folder.name) == 2 for folder in shelf.iterdir())
+
+
+DAMAGES = {
+    "empty": lambda data: b"",
+    "cut short": lambda data: data[:-100],
+    "a bit turned": lambda data: data[:5000] + bytes([data[5000] ^ 4]) + data[5001:],
+    "zeros, as after a power cut": lambda data: bytes(len(data)),
+    "too long": lambda data: data + b"more",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_sketch_is_made_anew(damage, drawn, tmp_path, sketched):
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), drawn["shingles"][..., ::-1])
+    shelf = audit.Shelf(tmp_path / "shelf", tmp_path)
+    whole = shelf.sketch("ab12", photo.name)
+    file = tmp_path / "shelf" / "ab" / "ab12"
+    right = file.read_bytes()
+    file.write_bytes(DAMAGES[damage](right))
+    again = shelf.sketch("ab12", photo.name)
+    assert len(sketched) == 2 and file.read_bytes() == right
+    kept = shelf.sketch("ab12", photo.name)
+    assert len(sketched) == 2
+    for field in ("square", "positions", "descriptors", "mirrored"):
+        assert np.array_equal(getattr(again, field), getattr(whole, field))
+        assert np.array_equal(getattr(kept, field), getattr(whole, field))
+        assert getattr(kept, field).dtype == getattr(whole, field).dtype
+
+
+def test_a_sketch_without_features_is_kept_as_well():
+    blank = audit.sketch(np.full((50, 70, 3), 90, np.uint8))
+    kept = audit._from_bytes(audit._to_bytes(blank))
+    assert kept.positions.shape == (0, 2) and kept.descriptors.shape == (0, 128) and kept.mirrored.shape == (0,)
+    assert np.array_equal(kept.square, blank.square)
+
+
+AUDIT_OF_MADE_UP_PHOTOS = """
+import sys, threading
+from hashlib import sha256
+from pathlib import Path
+import numpy as np, pandas as pd
+from skinlib import audit, photos
+
+count, audit.PART, cache = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+audit.ASKED = 4  # What takes longest here is asking, and it has nothing to find.
+
+def made_up(number):
+    rng = np.random.default_rng(number)
+    descriptors = rng.standard_normal((audit.FEATURES, 128)) ** 2
+    descriptors *= 127 / np.linalg.norm(descriptors, axis=1, keepdims=True)
+    square = rng.integers(0, 255, (audit.SQUARE, audit.SQUARE), np.uint8)
+    positions = rng.uniform(0, audit.SQUARE, (audit.FEATURES, 2)).astype(np.float32)
+    return audit.Sketch(square, positions, descriptors.astype(np.int8), np.zeros(audit.FEATURES, bool))
+
+audit.sketch, audit.photo_files.read = made_up, lambda path: int(path.name)
+table = pd.DataFrame({"path": [str(i) for i in range(count)]})
+table = table.assign(sha256=[sha256(b"%d" % i).hexdigest() for i in range(count)], condition="one", split="train")
+nothing = pd.DataFrame({"path": [], "reason": []})
+data = photos.DataSet("made up", Path("."), table, nothing, str(count), None, cache)
+
+peak, done = [0], threading.Event()
+
+def watch():
+    while not done.wait(0.005):
+        status = Path("/proc/self/status").read_text()
+        peak[0] = max(peak[0], int(status.split("RssAnon:")[1].split()[0]))
+
+watcher = threading.Thread(target=watch, daemon=True)
+watcher.start()
+assert audit.audit(data).photos.photo_id.nunique() == count
+done.set()
+watcher.join()
+print(peak[0])
+"""
+
+
+def anonymous_kilobytes(count, part, cache):
+    """Audit ``count`` made-up photos in a process of its own; return the most memory that belonged to no file."""
+    script = [sys.executable, "-c", AUDIT_OF_MADE_UP_PHOTOS, str(count), str(part), str(cache)]
+    return int(subprocess.run(script, check=True, stdout=subprocess.PIPE, text=True, timeout=300).stdout)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells what memory belongs to no file")
+def test_memory_does_not_grow_with_sketches_and_indexes(tmp_path):
+    """A sketch is 60 kilobytes and a photo's share of the index 20: neither may stay in memory."""
+    few, many, whole = (
+        anonymous_kilobytes(count, part, tmp_path / f"{count} {part}")
+        for count, part in ((300, 300), (1500, 300), (1500, 1500))
+    )
+    assert (many - few) / 1200 < 8
+    assert (whole - few) / 1200 > 12, "the measurement doesn't even see a whole index"
 
 
 @pytest.mark.clinical
