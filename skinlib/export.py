@@ -25,11 +25,12 @@ from PIL import Image
 
 from skinlib import abstention, calibration, cards, conditions, explain, model, photos, simulate, train
 from skinlib.exported import FORMAT, LABELS, SMALL, ExportedModel, onnxruntime
-from skinlib.files import written_whole
+from skinlib.files import code_fingerprint, write_json, written_whole
 from skinlib.model import keras, tf
 from skinlib.photos import DataSet
 from skinlib.settings import InputError, Settings, SkinlibError
 from skinlib.train import Run
+from skinlib.work import threads
 
 FULL = "model.onnx"
 """The network in 32-bit numbers, as Keras has it; the small one is for use."""
@@ -53,7 +54,9 @@ SPACE = next(
     Path("space"),
 )
 """The sources of the app and of the page: in the package where it was installed, beside it in a checkout."""
-SERVED = ("__init__", "app", "conditions", "exported", "files", "photos", "settings")
+SHAPERS = ("abstention", "calibration", "cards", "conditions", "export", "exported", "model")
+"""The modules whose code shapes an export."""
+SERVED = ("__init__", "app", "conditions", "exported", "files", "photos", "settings", "work")
 """The modules that the app needs: none of them imports TensorFlow."""
 
 # --- one function from photo to answer -----------------------------------------------------------------------------
@@ -266,7 +269,8 @@ def export(run: Run, data: DataSet, choices: Settings, out: Path | None = None) 
     if data.fingerprint != run.provenance["data"]["fingerprint"]:
         raise InputError(f"{data.root} does not hold the photos that {run.path} was trained on: name those with --data")
     if out is None:
-        recipe = [run.provenance["key"], *(metadata.version(name) for name in ("onnx", "tf2onnx")), _code_fingerprint()]
+        versions = [metadata.version(name) for name in ("onnx", "tf2onnx")]
+        recipe = [run.provenance["key"], *versions, code_fingerprint(*SHAPERS)]
         out = choices.cache / "exports" / hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
         if out.is_dir():
             return ExportedModel(out)
@@ -302,8 +306,8 @@ def export(run: Run, data: DataSet, choices: Settings, out: Path | None = None) 
             "model": _told(run),
             "files": {name: _file(draft / name) for name in (FULL, SMALL)},
         }
-        _write_json(draft / LABELS, labels)
-        _write_json(draft / "provenance.json", run.provenance | {"export": _made_with()})
+        write_json(draft / LABELS, labels)
+        write_json(draft / "provenance.json", run.provenance | {"export": _made_with()})
         (draft / "README.md").write_text(card(run, labels), encoding="utf-8")
         _write_sums(draft)
     return ExportedModel(out)
@@ -317,10 +321,11 @@ def pooled_features(run: Run, data: DataSet, choices: Settings, split: str) -> n
         with contextlib.suppress(SkinlibError):  # a weights file may have gone since; the run has its own copy
             weights = model.get_weights(choices, data)
             if weights.sha256 == run.provenance["weights"]["sha256"]:  # then the features are kept already
-                return train.features(data, weights, paths=rows.path, swapped_channels=recipe["swapped_channels"])
-    extract, batches = model.extractor(run.model), range(0, len(rows), train.BATCH_SIZE)
-    photos_of = [[model.prepare(data.read(path)) for path in rows.path[i : i + train.BATCH_SIZE]] for i in batches]
-    return np.concatenate([extract(np.stack(batch))[1].numpy() for batch in photos_of])
+                return train.features(
+                    data, weights, paths=rows.path, swapped_channels=recipe["swapped_channels"], bits=recipe["bits"]
+                )
+    extract = model.extractor(run.model, recipe["bits"])
+    return np.stack(list(threads(lambda: lambda path: extract.one(model.prepare(data.read(path)))[1], rows.path)))
 
 
 def _told(run: Run) -> dict:
@@ -457,7 +462,7 @@ def _write_samples(folder: Path) -> None:
     strangers = {"healthy": "Healthy skin, drawn", "object": "A thing, drawn"}
     for (kind, title), child in zip(strangers.items(), seed.spawn(len(strangers)), strict=True):
         add(kind, simulate.draw_other(kind, np.random.default_rng(child), simulate.TONES[1]), title)
-    _write_json(folder / "samples.json", listed)
+    write_json(folder / "samples.json", listed)
 
 
 # --- is it the same? -----------------------------------------------------------------------------------------------
@@ -497,14 +502,3 @@ def _file(path: Path) -> dict:
 def _write_sums(folder: Path) -> None:
     files = sorted(file for file in folder.iterdir() if file.is_file())
     (folder / "SHA256SUMS").write_text("".join(f"{_file(file)['sha256']}  {file.name}\n" for file in files))
-
-
-def _write_json(path: Path, content) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _code_fingerprint() -> str:
-    digest = hashlib.sha256()
-    for name in ("abstention", "calibration", "cards", "conditions", "export", "exported", "model"):
-        digest.update(Path(__file__).with_name(f"{name}.py").read_bytes())
-    return digest.hexdigest()[:16]

@@ -1,11 +1,15 @@
-"""Write a file or a folder whole, or not at all."""
+"""Write a file or a folder whole, or not at all; put what doesn't fit into memory on disk."""
 
+import hashlib
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
 
 
 @contextmanager
@@ -28,3 +32,27 @@ def written_whole(target: Path) -> Iterator[Path]:
         os.replace(draft, target)
     finally:
         shutil.rmtree(room, ignore_errors=True)
+
+
+def write_json(path: Path, content) -> None:
+    """Write ``content`` as JSON that people can read, too. Raises ValueError for numbers that JSON has no word for."""
+    Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def code_fingerprint(*modules: str) -> str:
+    """Return 16 hex digits over the sources of modules of this package: results of older code go by another name."""
+    sources = [Path(__file__).with_name(f"{module}.py").read_bytes() for module in modules]
+    return hashlib.sha256(b"".join(sources)).hexdigest()[:16]
+
+
+def array_on_disk(shape: tuple[int, ...], dtype, folder: Path) -> np.ndarray:
+    """Return an array of zeros that lies in a nameless file below ``folder``, and goes with the array.
+
+    The system keeps in memory what is in use, and may put the rest out at any time: the array can be larger than the
+    memory. An empty one is an ordinary array, since no file of no bytes can be mapped.
+    """
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        return np.asarray(np.memmap(file, dtype, "w+", shape=shape))

@@ -28,7 +28,7 @@ import skinlib
 SPEEDS = {"full": 50, "quick": 12}
 """Photos drawn per condition for the sample, by speed."""
 
-SHAPERS = ("numpy", "opencv-python-headless", "scikit-learn", "keras", "tensorflow")
+SHAPERS = ("numpy", "opencv-python-headless", "scikit-learn", "keras", "tensorflow", "openvino")
 """Installed packages whose version can change a result."""
 
 

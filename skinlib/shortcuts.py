@@ -11,9 +11,7 @@ Introduced in chapter 5, Error analysis.
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -21,13 +19,14 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from skinlib import baselines, model, simulate, splits
+from skinlib import baselines, model, simulate, splits, train
 from skinlib.conditions import KEYS
 from skinlib.evaluate import cluster_bootstrap, wilson_interval
 from skinlib.files import written_whole
 from skinlib.model import Weights
 from skinlib.photos import DataSet
 from skinlib.tone import skin_mask
+from skinlib.work import threads
 
 BORDER = 0.15
 """Width of the border that its view leaves, as a share of the shorter side: a logo in a corner fits in."""
@@ -39,8 +38,6 @@ ELLIPSE = 0.35
 """Half axes of the ellipse that stands in for an unknown lesion, as shares of the photo's sides."""
 GREY = 128
 """What is put where nothing shall be seen."""
-BATCH = 32
-"""Photos that go through the network at a time."""
 
 # ---------------------------------------------------------------- views of one photo
 
@@ -148,27 +145,24 @@ def view_features(data: DataSet, weights: Weights, view: str) -> np.ndarray:
 
     Each distinct content is computed once; the result is kept on disk under everything that shapes it.
     """
+    if view == "whole photo":
+        return train.features(data, weights)
     code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     masked = data.truth is not None
-    versions = [cv2.__version__, model.keras.__version__, model.tf.__version__]
+    versions = [cv2.__version__, model.keras.__version__, model.tf.__version__, model.openvino.__version__]
     shapers = json.dumps([data.fingerprint, masked, weights.sha256, view, code, versions])
     kept = data.cache / "views" / f"{hashlib.sha256(shapers.encode()).hexdigest()[:16]}.npy"
     if not kept.exists():
         contents = data.photos.drop_duplicates("sha256")
         extract = model.extractor(model.build(weights))
 
-        def prepare(path):
-            return model.prepare(VIEWS[view](data.read(path), data.mask(path)))
+        def seen(path):
+            return extract.one(model.prepare(VIEWS[view](data.read(path), data.mask(path))))[1]
 
-        rows = []
-        with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(contents), desc=view, disable=None) as bar:
-            for start in range(0, len(contents), BATCH):
-                batch = np.stack(list(pool.map(prepare, contents.path[start : start + BATCH])))
-                rows.append(extract(batch)[1].numpy())
-                bar.update(len(batch))
+        rows = list(tqdm(threads(lambda: seen, contents.path), view, len(contents), disable=None))
         place = pd.Series(range(len(contents)), index=contents.sha256)
         with written_whole(kept) as draft:
-            np.save(draft, np.concatenate(rows)[place[data.photos.sha256]])
+            np.save(draft, np.stack(rows)[place[data.photos.sha256]])
     return np.load(kept)
 
 

@@ -10,11 +10,10 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import cv2
@@ -22,10 +21,10 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from skinlib import audit, conditions, evaluate, model, settings, splits
-from skinlib.files import written_whole
+from skinlib import audit, conditions, evaluate, model, settings, splits, work
+from skinlib.files import array_on_disk, code_fingerprint, write_json, written_whole
 from skinlib.model import Weights, keras
-from skinlib.photos import DataSet
+from skinlib.photos import READER, DataSet, read
 from skinlib.settings import InputError, Settings
 
 EPOCHS = 12
@@ -50,12 +49,16 @@ class Recipe:
     """Altered versions of each training photo; epoch e shows version e modulo their number + 1, 0 being the photo."""
     swapped_channels: bool = False
     """Whether red and blue change places in every photo: the original's mistake of reading BGR and expecting RGB."""
+    bits: int = 32
+    """Bits of the backbone's arithmetic: 32, or 16 where the processor has bfloat16, several times faster."""
 
     def __post_init__(self):
         """Raise InputError for numbers that can't be."""
         for name, least in (("epochs", 1), ("batch_size", 1), ("fine_tuning_epochs", 0), ("augmented_copies", 0)):
             if getattr(self, name) < least:
                 raise InputError(f"{name.replace('_', ' ')} is {getattr(self, name)}: use {least} or more")
+        if self.bits not in (16, 32):
+            raise InputError(f"bits is {self.bits}: use 32 or 16")
 
 
 # --- features, once ------------------------------------------------------------------------------------------------
@@ -82,48 +85,56 @@ def features(
     paths: Sequence[str] | None = None,
     version: int = 0,
     swapped_channels: bool = False,
+    bits: int = 32,
+    run: Callable = work.threads,
 ) -> np.ndarray:
     """Return what the frozen network makes of each photo: float32, one row per path, all of ``data`` by default.
 
     Rows are (2048,) for ``layer`` "pool" and (7, 7, 1024) for the input of the last stage. ``version`` 0 is the photo,
-    1, 2, … its augmented copies; ``swapped_channels`` is as in :class:`Recipe`. Each distinct content is computed once,
-    ever: rows are kept on disk under the SHA-256 of the photo's bytes, in a folder named after all else that shapes
-    them.
+    1, 2, … its augmented copies; ``swapped_channels`` and ``bits`` are as in :class:`Recipe`. Each distinct content is
+    computed once, ever: rows are kept on disk under the SHA-256 of the photo's bytes, in a folder named after all else
+    that shapes them. ``run`` is what calls the network for each photo: see :mod:`skinlib.work`. The rows that are
+    returned lie on disk, too (:func:`skinlib.files.array_on_disk`), so there may be more than the memory holds.
     """
     by_path = data.photos.set_index("path").sha256
     contents = by_path if paths is None else by_path.loc[list(paths)]
-    shapers = [weights.sha256, model.SIZE, cv2.__version__, keras.__version__, model.tf.__version__, version]
-    shapers += ["swapped channels"] * swapped_channels
+    shapers = [weights.sha256, model.SIZE, READER, cv2.__version__, keras.__version__, model.tf.__version__]
+    shapers += [model.openvino.__version__, bits, version, swapped_channels]
     folder = data.cache / "features" / hashlib.sha256(json.dumps(shapers).encode()).hexdigest()[:16]
 
-    def kept(sha256):
-        return folder / sha256[:2] / f"{sha256}.npz"
+    distinct = {sha: path for path, sha in contents.items()}
+    missing = [(data.path(path), sha) for sha, path in distinct.items() if not _kept(folder, sha).exists()]
+    make = partial(KeptFeatures, weights, folder, version, swapped_channels, bits)
+    for _ in tqdm(run(make, missing), "features", len(missing), disable=None if missing else True):
+        pass
 
-    missing = [(path, sha) for sha, path in {sha: path for path, sha in contents.items()}.items()]
-    missing = [(path, sha) for path, sha in missing if not kept(sha).exists()]
-    if missing:
-        extract = model.extractor(model.build(weights))
-
-        def prepare(path_and_sha):
-            path, sha = path_and_sha
-            photo = data.read(path)
-            if version:
-                photo = augment(photo, np.random.default_rng([int(sha[:16], 16), version]))
-            return model.prepare(photo[..., ::-1] if swapped_channels else photo)
-
-        with ThreadPoolExecutor(os.cpu_count()) as pool, tqdm(total=len(missing), desc="features", disable=None) as bar:
-            for batch in (missing[i : i + BATCH_SIZE] for i in range(0, len(missing), BATCH_SIZE)):
-                outputs = extract(np.stack(list(pool.map(prepare, batch))))
-                for (_, sha), *rows in zip(batch, *(output.numpy() for output in outputs), strict=True):
-                    with written_whole(kept(sha)) as draft:
-                        np.savez(draft, **dict(zip(model.SHAPES, rows, strict=True)))
-                bar.update(len(batch))
-
-    rows = np.empty((len(contents), *model.SHAPES[layer]), np.float32)
+    rows = array_on_disk((len(contents), *model.SHAPES[layer]), np.float32, data.cache)
     for sha, places in contents.reset_index(drop=True).groupby(contents.to_numpy()):
-        with np.load(kept(sha)) as file:
+        with np.load(_kept(folder, sha)) as file:
             rows[places.index] = file[layer]
     return rows
+
+
+class KeptFeatures:
+    """What computes one photo's features and keeps them: a worker of :func:`features`."""
+
+    def __init__(self, weights: Weights, folder: Path, version: int, swapped_channels: bool, bits: int):
+        self.folder, self.version, self.step = folder, version, -1 if swapped_channels else 1
+        self.extract = model.extractor(model.build(weights), bits)
+
+    def __call__(self, photo_and_sha: tuple[Path, str]) -> None:
+        """Compute the features of the photo at a path, whose content has that SHA-256, and write them whole."""
+        path, sha = photo_and_sha
+        photo = read(path)
+        if self.version:
+            photo = augment(photo, np.random.default_rng([int(sha[:16], 16), self.version]))
+        rows = self.extract.one(model.prepare(photo[..., :: self.step]))
+        with written_whole(_kept(self.folder, sha)) as draft:
+            np.savez(draft, **dict(zip(model.SHAPES, rows, strict=True)))
+
+
+def _kept(folder: Path, sha256: str) -> Path:
+    return folder / sha256[:2] / f"{sha256}.npz"
 
 
 # --- training ------------------------------------------------------------------------------------------------------
@@ -213,20 +224,25 @@ def compile_recipe(network: keras.Model, learning_rate: float = LEARNING_RATE) -
 
 
 def train(
-    data: DataSet, choices: Settings, out: Path | None = None, recipe: Recipe | None = None, split: str = "official"
+    data: DataSet,
+    choices: Settings,
+    out: Path | None = None,
+    recipe: Recipe | None = None,
+    split: str = "official",
+    run: Callable = work.threads,
 ) -> "Run":
     """Train by the recipe and write a run to ``out``, or into the cache. Returns the run.
 
     ``split`` is "official", the data set's own, or "grouped", which keeps all copies of a photo on one side. A run that
     is there already, of the same data, weights, seed, recipe and code, is returned as it is. Interrupted training goes
-    on after the last epoch that was kept. Raises InputError where ``out`` holds something else, where the data has no
-    photos to train on, or for another ``split``.
+    on after the last epoch that was kept. ``run`` calls what is done for each photo (:mod:`skinlib.work`). Raises
+    InputError where ``out`` holds something else, where the data has no photos to train on, or for another ``split``.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     recipe = recipe or Recipe()
     if split not in splits.SPLITTERS:
         raise InputError(f"split {split!r} is not known: use {' or '.join(splits.SPLITTERS)}")
-    data = audit.identified(data)
+    data = audit.identified(data, run)
     side = splits.SPLITTERS[split](data.photos, choices.seed)
     if not (side == "train").any():
         raise InputError(f"{data.root} has no training photos: train_set/ must hold some")
@@ -237,7 +253,7 @@ def train(
         "seed": choices.seed,
         "settings": {"split": split, **asdict(recipe)},
         "versions": settings.versions(),
-        "code": _code_fingerprint(),
+        "code": code_fingerprint("audit", "conditions", "evaluate", "model", "photos", "splits", "train"),
     }
     key = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     out = Path(out) if out else choices.cache / "runs" / key[:16]
@@ -245,7 +261,7 @@ def train(
         return _existing(out, key)
 
     progress = Progress(out.parent / f".{out.name}.{key[:16]}.progress")
-    network, history = _train_network(data, side, weights, choices.seed, recipe, progress)
+    network, history = _train_network(data, side, weights, choices.seed, recipe, progress, run)
     predictions = _predict_all(data, side, weights, network, recipe)
     provenance = identity | {
         "key": key,
@@ -262,12 +278,12 @@ def train(
     with written_whole(out) as draft:
         draft.mkdir()
         network.save(draft / "model.keras")
-        _write_json(draft / "labels.json", [asdict(condition) for condition in conditions.CONDITIONS])
+        write_json(draft / "labels.json", [asdict(condition) for condition in conditions.CONDITIONS])
         pd.DataFrame(history).to_csv(draft / "history.csv", index=False, float_format="%.6g")
         predictions.to_csv(draft / "predictions.csv", index=False, float_format="%.8g")
         # From the table as it is kept, so that whoever evaluates it again finds the same digits.
-        _write_json(draft / "metrics.json", evaluate.metrics(_read_predictions(draft / "predictions.csv")))
-        _write_json(draft / "provenance.json", provenance)
+        write_json(draft / "metrics.json", evaluate.metrics(_read_predictions(draft / "predictions.csv")))
+        write_json(draft / "provenance.json", provenance)
     shutil.rmtree(progress.folder)
     return Run(out)
 
@@ -288,7 +304,7 @@ def learning_curve(
     data = audit.identified(data)
     weights = model.get_weights(choices, data)
     side = splits.grouped(data.photos, choices.seed)
-    rows = features(data, weights, swapped_channels=recipe.swapped_channels)
+    rows = features(data, weights, swapped_channels=recipe.swapped_channels, bits=recipe.bits)
     labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
     network = model.build(weights, seed=choices.seed)
     in_training = data.photos[side == "train"].drop_duplicates("photo_id")
@@ -312,14 +328,16 @@ def learning_curve(
     return pd.DataFrame(table, columns=["photos", "files", "repeat", "accuracy"])
 
 
-def _train_network(data, split, weights, seed, recipe, progress):
+def _train_network(data, split, weights, seed, recipe, progress, run):
     """Train the head on pooled features and then, if asked, the last stage; put both back into the whole network."""
     network = model.build(weights, seed=seed, swapped_channels=recipe.swapped_channels)
     labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
     is_train, is_validation = split == "train", split == "validation"
 
     def rows(*arguments):
-        return features(data, weights, *arguments, swapped_channels=recipe.swapped_channels)
+        return features(data, weights, *arguments, swapped_channels=recipe.swapped_channels, bits=recipe.bits, run=run)
+
+    rows()  # all photos at once: the network is made ready a single time, and no core waits between the parts
 
     def train_part(part, layer, epochs, rate, stage):
         paths = data.photos.path[is_train]
@@ -334,7 +352,7 @@ def _train_network(data, split, weights, seed, recipe, progress):
 
     history = train_part(model.part_after(network, "pool"), "pool", recipe.epochs, LEARNING_RATE, "head")
     if recipe.fine_tuning_epochs:
-        part = model.part_after(network, model.LAST_STAGE)
+        part = model.part_after(network, model.LAST_STAGE, recipe.bits)
         history += train_part(part, model.LAST_STAGE, recipe.fine_tuning_epochs, FINE_TUNING_RATE, "fine-tuning")
     return network, history
 
@@ -342,9 +360,11 @@ def _train_network(data, split, weights, seed, recipe, progress):
 def _predict_all(data, split, weights, network, recipe) -> pd.DataFrame:
     """Return the table of predictions for every photo of the catalogue."""
     layer = model.LAST_STAGE if recipe.fine_tuning_epochs else "pool"
-    rows = features(data, weights, layer, swapped_channels=recipe.swapped_channels)
-    probabilities = model.part_after(network, layer).predict(rows, batch_size=BATCH_SIZE, verbose=0)
-    return evaluate.predictions_table(data.photos, split, probabilities)
+    rows = features(data, weights, layer, swapped_channels=recipe.swapped_channels, bits=recipe.bits)
+    part = model.part_after(network, layer)
+    # Batch by batch: predict() would copy all rows into memory first.
+    answers = [part.predict_on_batch(rows[start : start + BATCH_SIZE]) for start in range(0, len(rows), BATCH_SIZE)]
+    return evaluate.predictions_table(data.photos, split, np.concatenate(answers))
 
 
 def _existing(out: Path, key: str) -> "Run":
@@ -355,18 +375,6 @@ def _existing(out: Path, key: str) -> "Run":
     except InputError:
         pass
     raise InputError(f"{out} exists and is not this run: choose another folder, or remove it")
-
-
-def _code_fingerprint() -> str:
-    """Return a digest of the modules that shape a run, so that a run made by older code is not taken for this one's."""
-    digest = hashlib.sha256()
-    for name in ("audit", "conditions", "evaluate", "model", "photos", "splits", "train"):
-        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _write_json(path: Path, content) -> None:
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _read_predictions(path: Path) -> pd.DataFrame:

@@ -87,7 +87,7 @@ def test_features_of_a_tuned_network_are_its_own(sample, sample_settings):
     run = train.train(sample, sample_settings, recipe=train.Recipe(epochs=1, fine_tuning_epochs=1), split="grouped")
     rows = run.predictions[run.predictions.split == "validation"].drop_duplicates("photo_id")
     ours = export.pooled_features(run, sample, sample_settings, "validation")
-    pooled = model.extractor(run.model)(model.prepare(sample.read(rows.path.iloc[0]))[None])[1].numpy()[0]
+    pooled = model.extractor(run.model).one(model.prepare(sample.read(rows.path.iloc[0])))[1]
     np.testing.assert_allclose(ours[0], pooled, rtol=1e-3, atol=1e-4)
     frozen = train.features(sample, model.get_weights(sample_settings, sample), paths=rows.path)
     assert np.abs(frozen - ours).max() > 1e-3
@@ -118,7 +118,7 @@ def test_evidence_adds_up_to_the_logits(grouped_run, some):
     answer = export.answering(network, 1.0, np.eye(8, model.FEATURES, dtype=np.float32))
     hidden, output = network.get_layer("hidden"), network.get_layer("probabilities")
     for photo in some[1][:3]:
-        pooled = model.extractor(network)(model.prepare(photo)[None])[1].numpy()[0]
+        pooled = model.extractor(network).one(model.prepare(photo))[1]
         before = pooled @ hidden.kernel.numpy() + hidden.bias.numpy()
         rest = (hidden.bias.numpy() * (before > 0)) @ output.kernel.numpy() + output.bias.numpy()
         found = answer(photo)

@@ -2,6 +2,9 @@
 
 import hashlib
 import http.server
+import os
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
@@ -71,6 +74,30 @@ def test_extractor_and_parts_equal_the_whole_network(network):
     assert not any(
         layer.trainable for layer in part.layers if isinstance(layer, keras.layers.BatchNormalization)
     ) and any(layer.trainable_weights for layer in part.layers if layer.name.startswith("conv5"))
+
+
+def test_extractor_answers_each_photo_alone(network):
+    squares = np.random.default_rng(4).uniform(0, 255, (4, 224, 224, 3)).astype("float32")
+    extract = model.extractor(network)
+    together = extract(squares)
+    for square, *rows in zip(squares, *together, strict=True):
+        for row, alone in zip(rows, extract.one(square), strict=True):
+            np.testing.assert_array_equal(row, alone)
+    assert [rows.shape for rows in extract(squares[:0])] == [(0, 7, 7, 1024), (0, 2048)]
+
+
+def test_openvino_reports_to_nobody(tmp_path):
+    script = """
+import socket, sys
+def refused(*arguments):
+    raise AssertionError(f"connected to {arguments}")
+socket.socket.connect = socket.getaddrinfo = refused
+from skinlib import model
+loaded = [name for name, module in sys.modules.items() if name.startswith("openvino_telemetry") and module]
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, env=os.environ | {"HOME": str(tmp_path)})
+    assert not (tmp_path / "intel").exists()
 
 
 def test_copied_weights_arrive_by_name(network, weights):

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "skinlib"
 # (evaluate) needs nothing but a table of predictions, so it stands below the training that writes its metrics.
 FLOORS = (
     ("__init__",),
-    ("files",),
+    ("files", "work"),
     ("conditions", "settings"),
     ("simulate",),
     ("photos",),

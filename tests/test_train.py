@@ -1,6 +1,7 @@
 """Training: the shortcut equals the long way, step for step; runs repeat, resume and are whole or absent."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,13 @@ def test_training_a_part_on_features_equals_training_the_frozen_whole(layer, few
         return scores
 
     part.train_on_batch = noted
-    inputs = train.features(sample, weights, layer, rows.path)
+    # Adam's first steps have the size of the rate whatever the gradient's, so the last bits of an input grow: for the
+    # comparison the inputs come from the engine that trains the whole.
+    frozen = model.keras.Model(whole.get_layer("resize").output, whole.get_layer(layer).output)
+    inputs = frozen.predict(prepared, verbose=0)
+    inputs = inputs[:, ::2, ::2] if layer == model.LAST_STAGE else inputs
+    kept = train.features(sample, weights, layer, rows.path)
+    np.testing.assert_allclose(kept, inputs, atol=1e-4 * inputs.std())
     trained, history = train.fit(part, [inputs], labels, (inputs[:0], labels[:0]), epochs, batch_size, seed=5)
     np.testing.assert_allclose(by_step, losses, rtol=1e-3)
     assert len(history) == epochs and len(by_step) == 2 * 3
@@ -93,25 +100,51 @@ def test_features_of_other_weights_and_versions_are_kept_apart(sample, weights):
 def test_interrupted_features_go_on(sample, weights, monkeypatch):
     fresh = model.Weights("file", [array * 0.99 for array in weights.arrays], "")
     paths = sample.photos.path[:40]
-    whole_extractor, batches = model.extractor, []
+    distinct = sample.photos.sha256[:40].nunique()
+    whole, asked = model.Extractor.one, []
 
-    def stops_in_the_second_batch(network):
-        extract = whole_extractor(network)
+    def stops_at_the_tenth(self, photo):
+        asked.append(1)
+        if len(asked) == 10:
+            raise KeyboardInterrupt
+        return whole(self, photo)
 
-        def counted(squares):
-            batches.append(len(squares))
-            if len(batches) == 2:
-                raise KeyboardInterrupt
-            return extract(squares)
-
-        return counted
-
-    monkeypatch.setattr(model, "extractor", stops_in_the_second_batch)
+    monkeypatch.setattr(model.Extractor, "one", stops_at_the_tenth)
     with pytest.raises(KeyboardInterrupt):
         train.features(sample, fresh, "pool", paths)
+    before = len(asked)
+    assert before < distinct, "the rest was not begun"
     assert train.features(sample, fresh, "pool", paths).shape == (40, 2048)
-    distinct = sample.photos.sha256[:40].nunique()
-    assert batches == [train.BATCH_SIZE, distinct - train.BATCH_SIZE, distinct - train.BATCH_SIZE]
+    assert len(asked) == distinct + 1, "what was finished was kept, and the tenth was done again"
+
+
+def test_features_do_not_depend_on_the_other_photos(sample, weights, tmp_path):
+    data = replace(sample, cache=tmp_path)
+    paths = sample.photos.path[:5]
+    alone = np.stack([train.features(data, weights, "pool", [path])[0] for path in paths])
+    np.testing.assert_array_equal(train.features(sample, weights, "pool", paths), alone)
+
+
+def test_features_by_another_runner_are_the_same(sample, weights, tmp_path):
+    data = replace(sample, cache=tmp_path)
+    paths = sample.photos.path[:5]
+    rows = train.features(data, weights, model.LAST_STAGE, paths, run=lambda make, items: map(make(), items))
+    np.testing.assert_array_equal(rows, train.features(sample, weights, model.LAST_STAGE, paths))
+
+
+def test_sixteen_bits_are_kept_apart_or_refused(sample, weights):
+    paths = sample.photos.path[:8]
+    plain = train.features(sample, weights, "pool", paths)
+    if "BF16" in model.openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        short = train.features(sample, weights, "pool", paths, bits=16)
+        assert not np.array_equal(short, plain)
+        assert np.corrcoef(short.ravel(), plain.ravel())[0, 1] > 0.95
+        np.testing.assert_array_equal(train.features(sample, weights, "pool", paths), plain)
+    else:
+        with pytest.raises(InputError, match="use 32 bits"):
+            train.features(sample, weights, "pool", paths, bits=16)
+    with pytest.raises(InputError, match="use 32 or 16"):
+        train.Recipe(bits=8)
 
 
 def test_augmentation_keeps_shape_and_repeats(sample):
