@@ -159,6 +159,8 @@ class Extractor:
         streams = {"NUM_STREAMS": cores(), "INFERENCE_NUM_THREADS": cores()}  # one thread to a stream
         self._compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": precision, **streams})
         self._mine = threading.local()
+        # Once from here: where two threads are the first to hand it an array, OpenVINO waits for itself for ever.
+        self.one(np.zeros((SIZE, SIZE, 3), np.float32))
 
     def one(self, photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return both layers' outputs, float32 (7, 7, 1024) and (2048,), of one photo, float32 (224, 224, 3)."""

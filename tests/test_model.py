@@ -86,6 +86,19 @@ def test_extractor_answers_each_photo_alone(network):
     assert [rows.shape for rows in extract(squares[:0])] == [(0, 7, 7, 1024), (0, 2048)]
 
 
+def test_extractor_may_first_be_asked_by_many_threads_at_once(tmp_path):
+    """OpenVINO's first array, handed over by two threads at a time, made it wait for itself for ever."""
+    script = """
+import numpy as np
+from skinlib import model
+from skinlib.work import threads
+extract = model.extractor(model.build())
+squares = [np.zeros((224, 224, 3), np.float32)] * 8
+assert len(list(threads(lambda: extract.one, squares))) == 8
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=300)
+
+
 def test_openvino_reports_to_nobody(tmp_path):
     script = """
 import socket, sys
