@@ -6,8 +6,9 @@ server can use it. The page of the book does the same in JavaScript. Introduced 
 
 import json
 import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from PIL import Image
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
-from skinlib import photos
+from skinlib import photos, work
 from skinlib.settings import InputError
 
 FORMAT = 1
@@ -100,7 +101,7 @@ class ExportedModel:
         options.log_severity_level = 3  # errors only
         # A thread that waits must not keep a core busy: where another program runs beside, that costs three times more.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        options.intra_op_num_threads = work.cores()
         try:
             return onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has classes of its own for every kind of damage
@@ -143,6 +144,29 @@ class ExportedModel:
             limit = limits["bytes"] // 10**6
             raise photos.PhotoError(path, f"too large, more than {limit} MB", "save it smaller, as JPEG")
         return photos.decode(content, path, limits["pixels"])
+
+
+def answer_files(folder: Path | str, paths: Iterable[Path | str], run: Callable = work.threads) -> Iterator[dict]:
+    """Yield what the model exported to ``folder`` says of each photo file, in order: for folders of any size.
+
+    Each is ``path`` and the keys of :meth:`Answer.as_dict`, or ``path`` and ``error`` where the file is no photo.
+    ``run`` is the runner (see :mod:`skinlib.work`). Raises InputError where the folder is no exported model.
+    """
+    ExportedModel(folder)  # a wrong folder is told before any work begins
+    return run(partial(_Teller, str(folder)), map(str, paths))
+
+
+class _Teller:
+    """What answers for one file after another: a worker of :func:`answer_files`."""
+
+    def __init__(self, folder: str):
+        self.model = ExportedModel(folder)
+
+    def __call__(self, path: str) -> dict:
+        try:
+            return {"path": path, **self.model.answer(self.model.read(path)).as_dict()}
+        except photos.PhotoError as error:
+            return {"path": path, "error": error.reason}
 
 
 def laid_over(photo: np.ndarray, heat: np.ndarray, strength: float = 0.7, longest: int = 640) -> np.ndarray:

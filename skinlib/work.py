@@ -15,7 +15,12 @@ AHEAD = 512
 
 
 def cores() -> int:
-    """Return how many cores this process may use, which in a container are fewer than the machine has."""
+    """Return how many cores this process may use: SKINLIB_CORES where that is set, or as many as the system gives.
+
+    In a container they are fewer than the machine has, and on a cluster each worker has one.
+    """
+    if os.environ.get("SKINLIB_CORES", "").isdecimal():
+        return max(int(os.environ["SKINLIB_CORES"]), 1)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -21,7 +21,7 @@ FLOORS = (
     ("conditions", "settings"),
     ("simulate",),
     ("photos",),
-    ("exported",),
+    ("exported", "cluster"),
     ("audit", "splits", "evaluate"),
     ("calibration", "abstention", "tone"),
     ("model",),

@@ -1,0 +1,124 @@
+"""The runner of many machines: a Ray cluster of two workers gives what the threads of one process give, to the bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+
+from skinlib import audit, cluster, exported, model, train, work
+from skinlib.settings import SkinlibError
+
+run = partial(cluster.ray, workers=2)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_workers():
+    """Start one cluster for all tests here: to start one takes seconds."""
+    import ray
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    cluster._start(ray, 2, None)
+    yield
+    ray.shutdown()
+
+
+def test_results_come_in_order_from_processes_of_one_core():
+    def make():
+        return lambda item: (item * item, os.getpid(), work.cores())
+
+    squares, processes, cores = zip(*run(make, range(60)), strict=True)
+    assert list(squares) == [item * item for item in range(60)]
+    assert os.getpid() not in processes and set(cores) == {1}
+    assert list(run(make, [])) == []
+
+
+def test_an_error_of_a_worker_comes_out_as_it_is():
+    def make():
+        def fails(item):
+            if item == 20:
+                raise SkinlibError("photo 20: not a photo: leave it out")
+            return item
+
+        return fails
+
+    with pytest.raises(SkinlibError, match=r"^photo 20: not a photo: leave it out$"):
+        list(run(make, range(40)))
+
+
+def test_a_killed_worker_costs_only_time(tmp_path):
+    def make():
+        def slow(item, folder=tmp_path):
+            (folder / str(os.getpid())).touch()
+            time.sleep(0.05)
+            return np.sqrt(item)
+
+        return slow
+
+    results = run(make, range(200))
+    first = next(results)
+    victims = [int(file.name) for file in tmp_path.iterdir()]
+    os.kill(victims[0], signal.SIGKILL)
+    np.testing.assert_array_equal([first, *results], np.sqrt(np.arange(200)))
+    assert len(list(tmp_path.iterdir())) > len(victims), "another process took over"
+
+
+def test_features_are_the_same_to_the_bit(sample, weights, tmp_path):
+    paths = sample.photos.path[:20]
+    rows = train.features(replace(sample, cache=tmp_path), weights, model.LAST_STAGE, paths, run=run)
+    np.testing.assert_array_equal(rows, train.features(sample, weights, model.LAST_STAGE, paths))
+
+
+def test_the_audit_finds_the_same(sample, tmp_path):
+    found, before = audit.audit(replace(sample, cache=tmp_path), run), audit.audit(sample)
+    for table in ("photos", "pairs", "doubtful"):
+        assert getattr(found, table).equals(getattr(before, table))
+    assert len(found.pairs), "there was something to find"
+
+
+def test_predictions_are_the_same(sample, exported, tmp_path):
+    wrong = tmp_path / "wrong.jpg"
+    wrong.write_text("no photo")
+    files = [*map(sample.path, sample.photos.path[:20]), wrong]
+    answers = list(answer_files(exported.folder, files))
+    assert list(answer_files(exported.folder, files, run)) == answers
+    assert [answer["path"] for answer in answers] == [str(file) for file in files]
+    assert answers[-1] == {"path": str(wrong), "error": "not an image in a format we read"}
+    assert answers[0]["probabilities"] == exported.answer(exported.read(files[0])).as_dict()["probabilities"]
+
+
+answer_files = exported.answer_files  # the fixture takes the module's name
+
+
+def test_without_ray_one_line_says_what_to_do(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(SkinlibError, match=r"^Ray is not installed: pip install skinlib\[cluster\]$"):
+        list(run(lambda: str, [1]))
+
+
+def test_a_cluster_of_its_own_starts_and_stops_quietly(tmp_path):
+    script = """
+from skinlib import cluster
+print(*cluster.ray(lambda: lambda item: item + 1, range(5), workers=1))
+import ray
+assert not ray.is_initialized()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "1 2 3 4 5\n"
+    # Ray warns, from below Python, of what happens should the parts of a worker get lost from its store.
+    assert not [line for line in done.stderr.splitlines() if "constructor arguments" not in line]
+
+
+def test_a_cluster_out_of_reach_is_told_in_one_line():
+    class Nobody:
+        def init(self, **choices):
+            raise ConnectionError("nobody answers\nthere\nreally")
+
+    with pytest.raises(SkinlibError, match=r"^no Ray cluster at far:6379 \(nobody answers\): see `ray status`$"):
+        cluster._start(Nobody(), 2, "far:6379")
