@@ -1,0 +1,139 @@
+"""What the benchmarks share: the machine and its versions, times with their spread, tables, and the command line."""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from skinlib import model, photos, settings, work
+
+
+def machine() -> dict:
+    """Return what a time depends on: processor, cores that may be used, memory, system, and whether it has bfloat16."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):  # not Linux, or a processor without a name
+        name = platform.processor() or platform.machine()
+    try:
+        memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1)
+    except (AttributeError, ValueError, OSError):  # Windows doesn't tell in this way
+        memory = None
+    return {
+        "processor": name,
+        "cores": work.cores(),
+        "memory_gigabytes": memory,
+        "system": platform.system(),
+        "bfloat16": has_bfloat16(),
+    }
+
+
+def has_bfloat16() -> bool:
+    """Return whether this processor has arithmetic of 16 bits (bfloat16), as OpenVINO sees it."""
+    return "BF16" in model.openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions that shape every result, and those of the peers named."""
+    return settings.versions() | {package: metadata.version(package) for package in packages}
+
+
+def interleaved(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Call each function once to warm up and then ``repeats`` times in turn; return the seconds of each call by name.
+
+    In turn, so that a machine that slows down for a while slows all of them.
+    """
+    for function in functions.values():
+        function()
+    seconds = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            started = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def per_second(seconds: list[float], count: int) -> dict[str, float]:
+    """Return count per second in the median call, with the slowest and the fastest call as its spread."""
+    return {
+        "per_second": round(count / statistics.median(seconds), 2),
+        "slowest": round(count / max(seconds), 2),
+        "fastest": round(count / min(seconds), 2),
+    }
+
+
+def table(rows: list[dict]) -> str:
+    """Return rows, whose keys are the columns, as text in columns. A key that a row lacks leaves its place empty."""
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    cells = [names] + [[_shown(row.get(name)) for name in names] for row in rows]
+    columns = [[cell.rjust(max(map(len, column))) for cell in column] for column in zip(*cells, strict=True)]
+    columns[0] = [cell.strip().ljust(len(cell)) for cell in columns[0]]
+    lines = zip(*columns, strict=True)
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def _shown(value) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, float):
+        return str(value)
+    if value == 0 or 1e-3 <= abs(value) < 1e5:
+        return f"{value:.4g}"
+    return f"{value:.1e}"
+
+
+def parser(doc: str) -> argparse.ArgumentParser:
+    """Return the options that all these benchmarks have, described by the first line of a script's docstring."""
+    options = argparse.ArgumentParser(description=doc.splitlines()[0])
+    options.add_argument("--data", default="sample", help="sample, clinical or a folder (default: sample)")
+    options.add_argument("--weights", default="untrained", help="as SKINLIB_WEIGHTS (default: untrained)")
+    options.add_argument("--seed", type=int, default=0)
+    options.add_argument("--json", type=Path, metavar="FILE", help="write the result here, too")
+    return options
+
+
+def at_least_one(text: str) -> int:
+    """Read an option that counts something; argparse tells the user what is wrong with another."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is too few: use 1 or more")
+    return number
+
+
+def opened(options: argparse.Namespace, cache: Path | None = None) -> tuple[photos.DataSet, model.Weights]:
+    """Open the data and weights of the options. What is computed from the photos afterwards goes to ``cache``."""
+    choices = settings.load(data=options.data, weights=options.weights, seed=options.seed)
+    data = photos.open_data(choices)
+    weights = model.get_weights(choices, data)
+    return (replace(data, cache=Path(cache)) if cache else data), weights
+
+
+def spread_over(count: int, size: int) -> np.ndarray:
+    """Return ``count`` places, or all, evenly spread over a table of ``size`` rows: some of each condition."""
+    return np.unique(np.linspace(0, size - 1, min(count, size)).round().astype(int))
+
+
+def finish(result: dict, options: argparse.Namespace) -> dict:
+    """Write the result as JSON where the options ask for it, and return it."""
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    return result
+
+
+def run(main: Callable[[], object]) -> None:
+    """Run a script's ``main``; a failure that the package tells in one line ends it with that line."""
+    try:
+        main()
+    except settings.SkinlibError as error:
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_code)
