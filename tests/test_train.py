@@ -104,9 +104,10 @@ def test_interrupted_features_go_on(sample, weights, monkeypatch):
     whole, asked = model.Extractor.one, []
 
     def stops_at_the_tenth(self, photo):
-        asked.append(1)
-        if len(asked) == 10:
-            raise KeyboardInterrupt
+        if photo.any():  # a new extractor asks itself once, for nothing
+            asked.append(1)
+            if len(asked) == 10:
+                raise KeyboardInterrupt
         return whole(self, photo)
 
     monkeypatch.setattr(model.Extractor, "one", stops_at_the_tenth)
