@@ -81,7 +81,12 @@ class PhotoError(InputError):
     def __init__(self, path, reason: str, remedy: str = "leave it out, or save it anew as JPEG or PNG"):
         self.path = str(path)
         self.reason = reason
+        self.remedy = remedy
         super().__init__(f"{printable(self.path)}: {reason}: {remedy}")
+
+    def __reduce__(self):
+        """Be made anew from the three parts in another process: an error's own way hands over the line alone."""
+        return type(self), (self.path, self.reason, self.remedy)
 
 
 def printable(name: str) -> str:

@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from skinlib import audit, cluster, exported, model, train, work
+from skinlib import audit, cluster, exported, model, photos, train, work
 from skinlib.settings import SkinlibError
 
 run = partial(cluster.ray, workers=2)
@@ -42,13 +42,14 @@ def test_an_error_of_a_worker_comes_out_as_it_is():
     def make():
         def fails(item):
             if item == 20:
-                raise SkinlibError("photo 20: not a photo: leave it out")
+                raise photos.PhotoError("photo 20", "empty file", "leave it out")
             return item
 
         return fails
 
-    with pytest.raises(SkinlibError, match=r"^photo 20: not a photo: leave it out$"):
+    with pytest.raises(photos.PhotoError, match=r"^photo 20: empty file: leave it out$") as told:
         list(run(make, range(40)))
+    assert told.value.path == "photo 20" and told.value.reason == "empty file"
 
 
 def test_a_killed_worker_costs_only_time(tmp_path):

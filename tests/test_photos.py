@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import pickle
 import struct
 import threading
 import time
@@ -726,3 +727,10 @@ def test_a_jpeg_of_thousands_of_scans_is_refused_at_once(tmp_path):
     with pytest.raises(photos.PhotoError, match="more than 100 scans"):
         photos.decode(bomb)
     assert time.perf_counter() - started < 5  # decoding it takes over a minute
+
+
+def test_a_photos_error_comes_whole_out_of_another_process():
+    error = photos.PhotoError("a\nb.jpg", "empty file", "leave it out")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is photos.PhotoError and str(again) == str(error)
+    assert (again.path, again.reason, again.remedy) == ("a\nb.jpg", "empty file", "leave it out")
