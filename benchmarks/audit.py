@@ -11,13 +11,12 @@ the first is reckoned from a part of the pairs.
 The exponent is that of seconds ~ photos ** exponent, the line of best fit through all sizes; 1 is linear. Small samples
 flatter it, so the exponent between the last two is given as well. Peak memory is that of the whole process.
 *Anonymous* memory belongs to no file, so the system can't take it back; only Linux tells how much that is. Run it on a
-machine that has nothing else to do. It takes about five minutes on two cores.
+machine that has nothing else to do.
 """
 
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import peers
 
 from skinlib import audit, photos, settings, simulate
 
@@ -80,7 +80,6 @@ def measure(folder: str) -> dict:
             found = audit.audit(data)
         ended, cpu = time.perf_counter(), time.process_time()
         on_disk = sum(file.stat().st_size for file in Path(cache).rglob("*") if file.is_file())
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
     result = {
         "files": len(data.photos) + len(data.damaged),
         "photos": int(found.photos.photo_id.nunique()),
@@ -89,7 +88,7 @@ def measure(folder: str) -> dict:
         "open_seconds": round(opened - started, 2),
         "seconds": round(ended - opened, 2),
         "processor_seconds": round(cpu - opened_cpu, 2),
-        "peak_megabytes": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6),
+        "peak_megabytes": peers.peak_megabytes(),
         "anonymous_megabytes": None if memory.peak is None else round(memory.peak),
         "anonymous_megabytes_before": None if memory.before is None else round(memory.before),
         "disk_megabytes": round(on_disk / 1e6),

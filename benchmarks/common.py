@@ -33,13 +33,8 @@ def machine() -> dict:
         "cores": work.cores(),
         "memory_gigabytes": memory,
         "system": platform.system(),
-        "bfloat16": has_bfloat16(),
+        "bfloat16": model.has_bfloat16(),
     }
-
-
-def has_bfloat16() -> bool:
-    """Return whether this processor has arithmetic of 16 bits (bfloat16), as OpenVINO sees it."""
-    return "BF16" in model.openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def versions(*packages: str) -> dict[str, str]:

@@ -36,8 +36,8 @@ MATRIX = 4096
 def operations(network: keras.Model) -> int:
     """Return the floating-point operations of a network for one photo, two for each multiplication with its addition.
 
-    Counted are the convolutions and dense layers, from the shapes of their outputs and weights. What lies between, a
-    hundredth of that, is not, so the limit is a little higher than any engine could reach.
+    Counted are the convolutions and dense layers, from the shapes of their outputs and weights. The little that lies
+    between is not, so the limit is a little higher than any engine could reach.
     """
     total = 0
     for layer in network.layers:
@@ -108,7 +108,7 @@ def engines(network: keras.Model) -> dict[str, tuple[int, Callable]]:
         "ONNX Runtime": (32, batches(lambda some: session.run(["pool"], {"photo": some})[0], BATCH["ONNX Runtime"])),
         "OpenVINO": (32, openvino(32)),
     }
-    if common.has_bfloat16():
+    if model.has_bfloat16():
         found |= {"tf.function, 16 bits": (16, in_16_bits), "OpenVINO, 16 bits": (16, openvino(16))}
     return found
 
@@ -120,7 +120,7 @@ def multiplications(size: int) -> dict[str, Callable]:
     multiply = tf.function(tf.matmul)
     found = {"NumPy, 32 bits": lambda: a @ b}
     for bits, kind in ((32, tf.float32), (16, tf.bfloat16)):
-        if bits == 32 or common.has_bfloat16():
+        if bits == 32 or model.has_bfloat16():
             pair = [tf.cast(matrix, kind) for matrix in (a, b)]
             found[f"TensorFlow, {bits} bits"] = lambda pair=pair: multiply(*pair)[0, 0].numpy()
     return found

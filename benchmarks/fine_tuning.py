@@ -100,7 +100,7 @@ def measure(options, folder: Path) -> dict:
     paths, labels = list(table.path), table.condition.map(conditions.KEYS.index).to_numpy()
 
     squares = np.stack([model.prepare(data.read(path)) for path in paths])
-    all_kept = {bits: kept(data, weights, paths, bits) for bits in ((32, 16) if common.has_bfloat16() else (32,))}
+    all_kept = {bits: kept(data, weights, paths, bits) for bits in ((32, 16) if model.has_bfloat16() else (32,))}
     pooled = all_kept[32]["pooled"]
     head = train.compile_recipe(model.part_after(model.build(weights, seed=options.seed), "pool"))
     head, _ = train.fit(

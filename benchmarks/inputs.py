@@ -46,11 +46,7 @@ def pillow(path: Path) -> np.ndarray:
 
 def in_threads(worker: Callable, files: list[Path]) -> list[np.ndarray]:
     """Call a worker for each file, one thread to a core."""
-    return list(work.threads(partial(_given, worker), files))
-
-
-def _given(worker):
-    return worker
+    return list(work.threads(lambda: worker, files))
 
 
 def by_tf_data(files: list[Path]) -> list[np.ndarray]:
@@ -79,7 +75,7 @@ def measure(options) -> dict:
     squares = ways["ours, threads"]()
     some = squares[:: max(1, len(squares) // 16)]  # the network is the slow part: a few photos tell its speed
     network = model.build(weights)
-    engines = {bits: model.extractor(network, bits) for bits in ((32, 16) if common.has_bfloat16() else (32,))}
+    engines = {bits: model.extractor(network, bits) for bits in ((32, 16) if model.has_bfloat16() else (32,))}
     takers = {f"network, {bits} bits": partial(extract, some) for bits, extract in engines.items()}
     seconds = common.interleaved(ways | takers, options.repeats)
 

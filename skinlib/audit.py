@@ -17,7 +17,6 @@ Introduced in chapter 1, Data exploration.
 
 import contextlib
 import functools
-import hashlib
 import itertools
 import json
 import tempfile
@@ -39,7 +38,7 @@ from usearch.index import Index
 
 from skinlib import photos as photo_files
 from skinlib import work
-from skinlib.files import written_whole
+from skinlib.files import code_fingerprint, key_of, written_whole
 from skinlib.photos import READER, DataSet
 
 WORKING_SIDE = 224
@@ -256,9 +255,7 @@ def _shelf(data: DataSet) -> Iterator[tuple[Shelf, Path]]:
 
 def _digest(more: list[str]) -> str:
     """Return 16 hex digits over all that shapes a sketch, and ``more``."""
-    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
-    shapers = json.dumps([READER, code, cv2.__version__, np.__version__, *more])
-    return hashlib.sha256(shapers.encode()).hexdigest()[:16]
+    return key_of(READER, code_fingerprint("audit"), cv2.__version__, np.__version__, *more)
 
 
 # ---------------------------------------------------------------- guesses

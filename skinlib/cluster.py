@@ -45,7 +45,7 @@ def ray(
         context = engine.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.execution_options.preserve_order = True
-        blocks = max(-(-len(items) // BATCH), 1)
+        blocks = -(-len(items) // BATCH)
         answers = engine.data.from_items([{"item": item} for item in items], override_num_blocks=blocks).map_batches(
             _Worker,
             fn_constructor_args=(engine.cloudpickle.dumps(make),),

@@ -7,7 +7,6 @@ import contextlib
 import hashlib
 import io
 import itertools
-import json
 import logging
 import shutil
 import tempfile
@@ -25,7 +24,7 @@ from PIL import Image
 
 from skinlib import abstention, calibration, cards, conditions, explain, model, photos, simulate, train
 from skinlib.exported import FORMAT, LABELS, SMALL, ExportedModel, onnxruntime
-from skinlib.files import code_fingerprint, write_json, written_whole
+from skinlib.files import code_fingerprint, key_of, write_json, written_whole
 from skinlib.model import keras, tf
 from skinlib.photos import DataSet
 from skinlib.settings import InputError, Settings, SkinlibError
@@ -270,8 +269,7 @@ def export(run: Run, data: DataSet, choices: Settings, out: Path | None = None) 
         raise InputError(f"{data.root} does not hold the photos that {run.path} was trained on: name those with --data")
     if out is None:
         versions = [metadata.version(name) for name in ("onnx", "tf2onnx")]
-        recipe = [run.provenance["key"], *versions, code_fingerprint(*SHAPERS)]
-        out = choices.cache / "exports" / hashlib.sha256(json.dumps(recipe).encode()).hexdigest()[:16]
+        out = choices.cache / "exports" / key_of(run.provenance["key"], *versions, code_fingerprint(*SHAPERS))
         if out.is_dir():
             return ExportedModel(out)
     if Path(out).exists() and any(Path(out).iterdir()):

@@ -45,6 +45,11 @@ def code_fingerprint(*modules: str) -> str:
     return hashlib.sha256(b"".join(sources)).hexdigest()[:16]
 
 
+def key_of(*shapers) -> str:
+    """Return 16 hex digits over all that shapes a result, in values JSON can hold: the name under which it is kept."""
+    return hashlib.sha256(json.dumps(shapers).encode()).hexdigest()[:16]
+
+
 def array_on_disk(shape: tuple[int, ...], dtype, folder: Path) -> np.ndarray:
     """Return an array of zeros that lies in a nameless file below ``folder``, and goes with the array.
 

@@ -6,7 +6,6 @@ Introduced in chapter 2 (preprocessing) and chapter 3 (training).
 import contextlib
 import hashlib
 import io
-import json
 import os
 import socket
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from skinlib import conditions
-from skinlib.files import written_whole
+from skinlib.files import key_of, written_whole
 from skinlib.photos import DataSet
 from skinlib.settings import InputError, Settings, SkinlibError
 from skinlib.work import cores, threads
@@ -143,6 +142,11 @@ def prepare(photo: np.ndarray) -> np.ndarray:
     return tf.image.resize(photo, (SIZE, SIZE), method="bilinear").numpy()
 
 
+def has_bfloat16() -> bool:
+    """Return whether this processor has arithmetic of 16 bits (bfloat16), as OpenVINO sees it."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 class Extractor:
     """The frozen part of a network as a fast function: prepared photos in, two layers' outputs out.
 
@@ -152,12 +156,11 @@ class Extractor:
     """
 
     def __init__(self, graph: Path, bits: int):
-        core = openvino.Core()
         precision = {32: "f32", 16: "bf16"}[bits]
-        if bits == 16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        if bits == 16 and not has_bfloat16():
             raise InputError("this processor has no arithmetic of 16 bits (bfloat16): use 32 bits")
         streams = {"NUM_STREAMS": cores(), "INFERENCE_NUM_THREADS": cores()}  # one thread to a stream
-        self._compiled = core.compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": precision, **streams})
+        self._compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": precision, **streams})
         self._mine = threading.local()
         # Once from here: where two threads are the first to hand it an array, OpenVINO waits for itself for ever.
         self.one(np.zeros((SIZE, SIZE, 3), np.float32))
@@ -305,8 +308,7 @@ def _untrained(settings: Settings, data: DataSet, why: str) -> Weights:
         raise InputError(f"{data.root} has no training photos: train_set/ must hold some")
     rng = np.random.default_rng(settings.seed)
     chosen = train.iloc[rng.permutation(len(train))[:CALIBRATION_PHOTOS]]
-    recipe = json.dumps([3, settings.seed, SIZE, keras.__version__, tf.__version__, list(chosen.sha256)])
-    key = hashlib.sha256(recipe.encode()).hexdigest()[:16]
+    key = key_of(3, settings.seed, SIZE, keras.__version__, tf.__version__, list(chosen.sha256))
     kept = settings.cache / "weights" / f"untrained-{key}.npz"
     if kept.exists():
         with np.load(kept) as file:

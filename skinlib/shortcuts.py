@@ -9,10 +9,7 @@ and ask again.
 Introduced in chapter 5, Error analysis.
 """
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -22,7 +19,7 @@ from tqdm import tqdm
 from skinlib import baselines, model, simulate, splits, train
 from skinlib.conditions import KEYS
 from skinlib.evaluate import cluster_bootstrap, wilson_interval
-from skinlib.files import written_whole
+from skinlib.files import code_fingerprint, key_of, written_whole
 from skinlib.model import Weights
 from skinlib.photos import DataSet
 from skinlib.tone import skin_mask
@@ -147,11 +144,10 @@ def view_features(data: DataSet, weights: Weights, view: str) -> np.ndarray:
     """
     if view == "whole photo":
         return train.features(data, weights)
-    code = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()
     masked = data.truth is not None
     versions = [cv2.__version__, model.keras.__version__, model.tf.__version__, model.openvino.__version__]
-    shapers = json.dumps([data.fingerprint, masked, weights.sha256, view, code, versions])
-    kept = data.cache / "views" / f"{hashlib.sha256(shapers.encode()).hexdigest()[:16]}.npy"
+    key = key_of(data.fingerprint, masked, weights.sha256, view, code_fingerprint("shortcuts"), versions)
+    kept = data.cache / "views" / f"{key}.npy"
     if not kept.exists():
         contents = data.photos.drop_duplicates("sha256")
         extract = model.extractor(model.build(weights))

@@ -22,7 +22,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from skinlib import audit, conditions, evaluate, model, settings, splits, work
-from skinlib.files import array_on_disk, code_fingerprint, write_json, written_whole
+from skinlib.files import array_on_disk, code_fingerprint, key_of, write_json, written_whole
 from skinlib.model import Weights, keras
 from skinlib.photos import READER, DataSet, read
 from skinlib.settings import InputError, Settings
@@ -100,13 +100,14 @@ def features(
     contents = by_path if paths is None else by_path.loc[list(paths)]
     shapers = [weights.sha256, model.SIZE, READER, cv2.__version__, keras.__version__, model.tf.__version__]
     shapers += [model.openvino.__version__, bits, version, swapped_channels]
-    folder = data.cache / "features" / hashlib.sha256(json.dumps(shapers).encode()).hexdigest()[:16]
+    folder = data.cache / "features" / key_of(*shapers)
 
     distinct = {sha: path for path, sha in contents.items()}
     missing = [(data.path(path), sha) for sha, path in distinct.items() if not _kept(folder, sha).exists()]
-    make = partial(KeptFeatures, weights, folder, version, swapped_channels, bits)
-    for _ in tqdm(run(make, missing), "features", len(missing), disable=None if missing else True):
-        pass
+    if missing:
+        make = partial(KeptFeatures, weights, folder, version, swapped_channels, bits)
+        for _ in tqdm(run(make, missing), "features", len(missing), disable=None):
+            pass
 
     rows = array_on_disk((len(contents), *model.SHAPES[layer]), np.float32, data.cache)
     for sha, places in contents.reset_index(drop=True).groupby(contents.to_numpy()):

@@ -36,11 +36,11 @@ def threads(make: Callable[[], Callable], items: Iterable) -> Iterator:
     if not first:
         return
     worker = make()
-    with ThreadPoolExecutor(cores()) as pool:
+    pool = ThreadPoolExecutor(cores())
+    try:
         waiting = deque(pool.submit(worker, item) for item in first)
-        try:
-            while waiting:
-                yield waiting.popleft().result()
-                waiting.extend(pool.submit(worker, item) for item in itertools.islice(items, 1))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(worker, item) for item in itertools.islice(items, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)

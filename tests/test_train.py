@@ -136,7 +136,7 @@ def test_features_by_another_runner_are_the_same(sample, weights, tmp_path):
 def test_sixteen_bits_are_kept_apart_or_refused(sample, weights):
     paths = sample.photos.path[:8]
     plain = train.features(sample, weights, "pool", paths)
-    if "BF16" in model.openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if model.has_bfloat16():
         short = train.features(sample, weights, "pool", paths, bits=16)
         assert not np.array_equal(short, plain)
         assert np.corrcoef(short.ravel(), plain.ravel())[0, 1] > 0.95
