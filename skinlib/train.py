@@ -98,22 +98,26 @@ def features(
     """
     by_path = data.photos.set_index("path").sha256
     contents = by_path if paths is None else by_path.loc[list(paths)]
+    folder = _keep_features(data, weights, contents, version, swapped_channels, bits, run)
+    rows = array_on_disk((len(contents), *model.SHAPES[layer]), np.float32, data.cache)
+    for sha, places in contents.reset_index(drop=True).groupby(contents.to_numpy()):
+        with np.load(_kept(folder, sha)) as file:
+            rows[places.index] = file[layer]
+    return rows
+
+
+def _keep_features(data, weights, contents, version, swapped_channels, bits, run) -> Path:
+    """Compute the features that are not kept yet of ``contents``, SHA-256 by path; return the folder of all."""
     shapers = [weights.sha256, model.SIZE, READER, cv2.__version__, keras.__version__, model.tf.__version__]
     shapers += [model.openvino.__version__, bits, version, swapped_channels]
     folder = data.cache / "features" / key_of(*shapers)
-
     distinct = {sha: path for path, sha in contents.items()}
     missing = [(data.path(path), sha) for sha, path in distinct.items() if not _kept(folder, sha).exists()]
     if missing:
         make = partial(KeptFeatures, weights, folder, version, swapped_channels, bits)
         for _ in tqdm(run(make, missing), "features", len(missing), disable=None):
             pass
-
-    rows = array_on_disk((len(contents), *model.SHAPES[layer]), np.float32, data.cache)
-    for sha, places in contents.reset_index(drop=True).groupby(contents.to_numpy()):
-        with np.load(_kept(folder, sha)) as file:
-            rows[places.index] = file[layer]
-    return rows
+    return folder
 
 
 class KeptFeatures:
@@ -182,16 +186,20 @@ def fit(
 
     ``versions`` are inputs of one shape, (n, …), the first those of the photos themselves and the others of their
     augmented copies; ``labels`` is int (n,). Each epoch's order comes from the seed and the epoch's number alone, so an
-    interrupted training that goes on from ``progress`` ends with the same numbers as one that never stopped.
+    interrupted training that goes on from ``progress`` ends with the same numbers as one that never stopped. A network
+    that was made in the scope of a strategy of ``tf.distribute`` is trained on all its replicas, in that scope again.
     """
     history, resumed = progress.load(stage) if progress else ([], None)
     network = resumed or network
+    if network.distribute_strategy.num_replicas_in_sync > 1:
+        # Keras builds its metrics from the first batch, which must not be in parts.
+        _mean_over_batches(network.test_on_batch, versions[0], labels, [0], 1)
     kept_at = time.monotonic()
     with tqdm(total=epochs, initial=len(history), desc=stage, unit="epoch", disable=None) as bar:
         for epoch in range(len(history), epochs):
             order = np.random.default_rng([seed, epoch]).permutation(len(labels))
             inputs = versions[epoch % len(versions)]
-            learned = _mean_over_batches(network.train_on_batch, inputs, labels, order, batch_size)
+            learned = _mean_over_batches(_on_replicas(network), inputs, labels, order, batch_size)
             row = {"stage": stage, "epoch": epoch + 1, **learned}
             if len(validation[1]):
                 held_out = np.arange(len(validation[1]))
@@ -204,6 +212,26 @@ def fit(
             bar.set_postfix(loss=f"{row['loss']:.3f}")
             bar.update()
     return network, history
+
+
+def _on_replicas(network: keras.Model) -> Callable:
+    """Return ``network.train_on_batch``, which then gives each replica its part of the batch.
+
+    Left alone, Keras gives the whole batch to each, and two replicas do the same work twice. A batch that can't be
+    shared out equally is left to it: with unequal parts the mean of the replicas' means is not the batch's.
+    """
+    strategy = network.distribute_strategy
+    n = strategy.num_replicas_in_sync
+
+    def step(*batch):
+        if n > 1 and len(batch[0]) % n == 0:
+            parts = [np.split(array, n) for array in batch]
+            batch = strategy.experimental_distribute_values_from_function(
+                lambda replica: tuple(model.tf.constant(part[replica.replica_id_in_sync_group]) for part in parts)
+            )
+        return network.train_on_batch(*batch)
+
+    return step
 
 
 def _mean_over_batches(step, inputs, labels, order, batch_size) -> dict[str, float]:
@@ -231,13 +259,16 @@ def train(
     recipe: Recipe | None = None,
     split: str = "official",
     run: Callable = work.threads,
+    strategy: model.tf.distribute.Strategy | None = None,
 ) -> "Run":
     """Train by the recipe and write a run to ``out``, or into the cache. Returns the run.
 
     ``split`` is "official", the data set's own, or "grouped", which keeps all copies of a photo on one side. A run that
     is there already, of the same data, weights, seed, recipe and code, is returned as it is. Interrupted training goes
-    on after the last epoch that was kept. ``run`` calls what is done for each photo (:mod:`skinlib.work`). Raises
-    InputError where ``out`` holds something else, where the data has no photos to train on, or for another ``split``.
+    on after the last epoch that was kept. ``run`` calls what is done for each photo (:mod:`skinlib.work`).
+    ``strategy``, such as ``tf.distribute.MirroredStrategy()``, trains on several devices: each takes its share of every
+    batch, and the losses stay those of one, to rounding. Raises InputError where ``out`` holds something else, where
+    the data has no photos to train on, or for another ``split``.
     """
     started, clock = datetime.now(UTC), time.perf_counter()
     recipe = recipe or Recipe()
@@ -262,7 +293,7 @@ def train(
         return _existing(out, key)
 
     progress = Progress(out.parent / f".{out.name}.{key[:16]}.progress")
-    network, history = _train_network(data, side, weights, choices.seed, recipe, progress, run)
+    network, history = _train_network(data, side, weights, choices.seed, recipe, progress, run, strategy)
     predictions = _predict_all(data, side, weights, network, recipe)
     provenance = identity | {
         "key": key,
@@ -329,7 +360,7 @@ def learning_curve(
     return pd.DataFrame(table, columns=["photos", "files", "repeat", "accuracy"])
 
 
-def _train_network(data, split, weights, seed, recipe, progress, run):
+def _train_network(data, split, weights, seed, recipe, progress, run, strategy):
     """Train the head on pooled features and then, if asked, the last stage; put both back into the whole network."""
     network = model.build(weights, seed=seed, swapped_channels=recipe.swapped_channels)
     labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
@@ -338,23 +369,24 @@ def _train_network(data, split, weights, seed, recipe, progress, run):
     def rows(*arguments):
         return features(data, weights, *arguments, swapped_channels=recipe.swapped_channels, bits=recipe.bits, run=run)
 
-    rows()  # all photos at once: the network is made ready a single time, and no core waits between the parts
+    # All photos at once: the network is made ready a single time, and no core waits between the parts.
+    _keep_features(data, weights, data.photos.set_index("path").sha256, 0, recipe.swapped_channels, recipe.bits, run)
 
-    def train_part(part, layer, epochs, rate, stage):
+    def train_part(layer, epochs, rate, stage, bits=32):
         paths = data.photos.path[is_train]
         versions = [rows(layer, paths, k) for k in range(min(recipe.augmented_copies + 1, epochs))]
         validation = rows(layer, data.photos.path[is_validation]), labels[is_validation]
-        compile_recipe(part, rate)
-        part, history = fit(
-            part, versions, labels[is_train], validation, epochs, recipe.batch_size, seed, stage, progress
-        )
+        with (strategy or model.tf.distribute.get_strategy()).scope():
+            part = compile_recipe(model.part_after(network, layer, bits), rate)
+            part, history = fit(
+                part, versions, labels[is_train], validation, epochs, recipe.batch_size, seed, stage, progress
+            )
         model.copy_weights(part, network)
         return history
 
-    history = train_part(model.part_after(network, "pool"), "pool", recipe.epochs, LEARNING_RATE, "head")
+    history = train_part("pool", recipe.epochs, LEARNING_RATE, "head")
     if recipe.fine_tuning_epochs:
-        part = model.part_after(network, model.LAST_STAGE, recipe.bits)
-        history += train_part(part, model.LAST_STAGE, recipe.fine_tuning_epochs, FINE_TUNING_RATE, "fine-tuning")
+        history += train_part(model.LAST_STAGE, recipe.fine_tuning_epochs, FINE_TUNING_RATE, "fine-tuning", recipe.bits)
     return network, history
 
 
