@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 a failure; 2 a wrong call or bad input. Errors are one lin
 """
 
 import argparse
+import functools
 import json
 import sys
 from pathlib import Path
@@ -48,6 +49,14 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=function)
         return added
 
+    def on_cluster(added):
+        added.add_argument(
+            "--cluster",
+            metavar="ADDRESS",
+            help="share the photos out over a Ray cluster: its address, 'auto' for the one this machine belongs to, or "
+            "'local' for one on this machine's cores (pip install skinlib[cluster])",
+        )
+
     sample = command("sample", _sample, "Draw the simulated sample data set.")
     sample.add_argument("--out", type=Path, required=True, help="folder to make")
     sample.add_argument("--per-class", type=int, help="photos per condition (default: 50)")
@@ -64,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "--splits", type=Path, metavar="FILE", help="write a clean split here: sha256, photo_id, split, fold"
     )
     audit.add_argument("--seed", help="for --splits, and which sample (default: 0)")
+    on_cluster(audit)
 
     described = command("croissant", _croissant, "Describe the data to machines: Croissant, in JSON-LD.")
     described.add_argument("data", metavar="DATA")
@@ -91,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         help="of the backbone's arithmetic: 32, or 16, several times faster where the processor has it (default: 32)",
     )
     train.add_argument("--seed", help="same seed, same numbers (default: 0)")
+    on_cluster(train)
 
     results = command(
         "results", _results, "Train and judge every rung of the ladder, on the official and a clean split."
@@ -113,6 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     predict.add_argument("run", metavar="RUN", type=Path, help="a run, or the folder model/ of an export")
     predict.add_argument("images", metavar="IMAGE", type=Path, nargs="+")
     predict.add_argument("--json", action="store_true", help="print one JSON list")
+    on_cluster(predict)
 
     export = command("export", _export, "Write a run as one ONNX file, as a page and as an app, ready to publish.")
     export.add_argument("run", metavar="RUN", type=Path)
@@ -126,6 +138,17 @@ def _parser() -> argparse.ArgumentParser:
     app.add_argument("--port", type=int, default=7860, help="(default: 7860)")
     app.add_argument("--data", help="the photos that the run was trained on (default: those that it names)")
     return parser
+
+
+def _runner(options):
+    """Return what calls the work of each photo: the threads of this process, or a cluster's workers."""
+    from skinlib import work
+
+    if options.cluster is None:
+        return work.threads
+    from skinlib import cluster
+
+    return functools.partial(cluster.ray, address=options.cluster)
 
 
 def _sample(options) -> None:
@@ -150,7 +173,7 @@ def _audit(options) -> None:
     from skinlib import audit, photos, splits
 
     data = photos.open_data(choices)
-    found = audit.audit(data)
+    found = audit.audit(data, _runner(options))
     report = found.report()
     leaks = report["leaks"]
     print(f"{report['n_files']} files show {report['n_photos']} photos; {len(report['damaged'])} files are damaged")
@@ -186,7 +209,7 @@ def _train(options) -> None:
     if len(data.left_out):
         first = data.left_out.iloc[0]
         print(f"left out {len(data.left_out)} files, the first {first.path} ({first.reason})", file=sys.stderr)
-    run = train.train(data, choices, options.out, recipe, options.split)
+    run = train.train(data, choices, options.out, recipe, options.split, _runner(options))
     print(run.provenance["weights"]["note"])
     _print_metrics(run)
     print(f"the run is in {run.path}")
@@ -240,13 +263,14 @@ def _predict(options) -> int:
     from skinlib import photos
     from skinlib.conditions import by_key
 
-    answer = _exported_answers(options.run) if _is_export(options.run) else _run_answers(options.run)
-    answers = []
-    for path in options.images:
-        try:
-            answers.append({"path": str(path), **answer(path)})
-        except photos.PhotoError as error:
-            answers.append({"path": str(path), "error": error.reason})
+    if _is_export(options.run):
+        from skinlib.exported import answer_files
+
+        answers = list(answer_files(options.run, options.images, _runner(options)))
+    elif options.cluster is None:
+        answers = _run_answers(options.run, options.images)
+    else:
+        raise settings.InputError(f"{options.run} is a run, and --cluster asks exported models: use export first")
 
     if options.json:
         print(json.dumps(answers, indent=2))  # in ASCII: a name need not be valid text
@@ -263,27 +287,22 @@ def _predict(options) -> int:
     return 2 if any("error" in found for found in answers) else 0
 
 
-def _run_answers(folder: Path):
-    """Return a function from a photo's path to what a run says of it, by Keras."""
+def _run_answers(folder: Path, paths: list[Path]) -> list[dict]:
+    """Return what a run says of each photo, by Keras, or why there is no answer."""
     from skinlib import photos, train
     from skinlib.conditions import KEYS
 
-    run = train.Run(folder)
-
-    def answer(path):
-        probabilities = run.predict([photos.read(path)])[0]
+    run, answers = train.Run(folder), []
+    for path in paths:
+        try:
+            probabilities = run.predict([photos.read(path)])[0]
+        except photos.PhotoError as error:
+            answers.append({"path": str(path), "error": error.reason})
+            continue
         by_condition = {key: round(float(p), 6) for key, p in zip(KEYS, probabilities, strict=True)}
-        return {"condition": max(by_condition, key=by_condition.get), "probabilities": by_condition}
-
-    return answer
-
-
-def _exported_answers(folder: Path):
-    """Return a function from a photo's path to what an exported model says of it, by ONNX Runtime."""
-    from skinlib.exported import ExportedModel
-
-    model = ExportedModel(folder)
-    return lambda path: model.answer(model.read(path)).as_dict()
+        best = max(by_condition, key=by_condition.get)
+        answers.append({"path": str(path), "condition": best, "probabilities": by_condition})
+    return answers
 
 
 def _is_export(folder: Path) -> bool:

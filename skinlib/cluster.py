@@ -6,16 +6,24 @@ here, on a file system that they share: results go there, whole or not at all, a
 pipeline. So a worker that dies costs time, and nothing else. Introduced in chapter 7, Scaling up.
 """
 
+import contextlib
+import itertools
 import logging
 import os
 import pickle
+import socket
 from collections.abc import Callable, Iterable, Iterator
 
 from skinlib import work
+from skinlib.files import silent
 from skinlib.settings import SkinlibError
 
 BATCH = 16
 """Items handed to a worker at a time: what is done again when it dies."""
+WINDOW = 2**16
+"""Items that one pipeline takes in: bounds the memory. The workers are made anew for the next."""
+PATIENCE = 10
+"""Seconds to wait for an answer from a cluster's address. Ray itself would try for many minutes."""
 
 
 def ray(
@@ -24,53 +32,69 @@ def ray(
     """Yield ``make()(item)`` for each item, in order: a runner, as :func:`skinlib.work.threads` is one.
 
     ``address`` names a Ray cluster that is up, as ``ray.init`` takes it ("auto" for the one this machine belongs to);
-    without it a cluster of this machine's cores is started, and stopped at the end. ``workers`` processes share the
-    work, each on one core; by default as many as there are cores. Each calls ``make`` once. What a worker raises is
-    raised here. Raises SkinlibError where Ray is not installed or the cluster can't be reached.
+    without it, or with "local", a cluster of this machine's cores is started, and stopped at the end. ``workers``
+    processes share the work, each on one core; by default as many as the cluster has cores. Each calls ``make`` once in
+    65,536 items.
+    What ``make`` or a worker raises is raised here. Raises SkinlibError where Ray is not installed or the cluster can't
+    be reached.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report on its use to its makers
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what fails is raised
     try:
         import ray as engine
         import ray.data
     except ImportError:
         raise SkinlibError("Ray is not installed: pip install skinlib[cluster]") from None
-    items = [pickle.dumps(item) for item in items]
-    if not items:
+    items = iter(items)
+    window = list(itertools.islice(items, WINDOW))
+    if not window:
         return
-    workers = workers or work.cores()
     ours = not engine.is_initialized()
     if ours:
-        _start(engine, workers, address)
+        _start(engine, workers or work.cores(), None if address == "local" else address)
     try:
-        context = engine.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        context.execution_options.preserve_order = True
-        blocks = -(-len(items) // BATCH)
-        answers = engine.data.from_items([{"item": item} for item in items], override_num_blocks=blocks).map_batches(
-            _Worker,
-            fn_constructor_args=(engine.cloudpickle.dumps(make),),
-            batch_size=BATCH,
-            num_cpus=1,
-            compute=engine.data.ActorPoolStrategy(size=min(workers, blocks)),
-            runtime_env={"env_vars": {"SKINLIB_CORES": "1"}},
-        )
-        for row in answers.iter_rows():
-            failed, result = pickle.loads(row["answer"])
-            if failed:
-                raise result
-            yield result
+        workers = workers or int(engine.cluster_resources().get("CPU", 1))
+        while window:
+            yield from _pipeline(engine, make, window, workers)
+            window = list(itertools.islice(items, WINDOW))
     finally:
         if ours:
             engine.shutdown()
 
 
+def _pipeline(engine, make: Callable[[], Callable], items: list, workers: int) -> Iterator:
+    """Yield the results for some items, from a Ray Data pipeline of as many workers."""
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)  # a failure is raised, and need not be logged as well
+    context = engine.data.DataContext.get_current()
+    context.enable_progress_bars = False
+    context.execution_options.preserve_order = True
+    blocks = -(-len(items) // BATCH)
+    rows = [{"item": pickle.dumps(item)} for item in items]
+    answers = engine.data.from_items(rows, override_num_blocks=blocks).map_batches(
+        _Worker,
+        fn_constructor_args=(engine.cloudpickle.dumps(make), os.getcwd()),
+        batch_size=BATCH,
+        num_cpus=1,
+        compute=engine.data.ActorPoolStrategy(size=min(workers, blocks)),
+        runtime_env={"env_vars": {"SKINLIB_CORES": "1"}},
+    )
+    for row in answers.iter_rows():
+        failed, result = pickle.loads(row["answer"])
+        if failed:
+            raise result
+        yield result
+
+
 def _start(engine, workers: int, address: str | None) -> None:
     """Start a cluster on this machine, or join the one at ``address``, without a word."""
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
     local = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": 2**29}
     try:
-        engine.init(address=address or "local", **quiet, **({} if address else local))
+        host, _, port = (address or "").rpartition(":")
+        if port.isdecimal() and "/" not in host:
+            socket.create_connection((host, int(port)), PATIENCE).close()
+        with silent():  # of that setting Ray makes a line itself
+            engine.init(address=address or "local", **quiet, **({} if address else local))
     except Exception as error:  # the engine has a class of its own for every kind of failure
         reason = str(error).strip().split("\n")[0][:120]
         raise SkinlibError(f"no Ray cluster at {address or 'this machine'} ({reason}): see `ray status`") from error
@@ -79,15 +103,35 @@ def _start(engine, workers: int, address: str | None) -> None:
 class _Worker:
     """What runs in each process: the worker that ``make`` returns, called for a batch of items."""
 
-    def __init__(self, make: bytes):
-        self.worker = pickle.loads(make)()
+    def __init__(self, make: bytes, folder: str):
+        with contextlib.suppress(OSError):  # where it is no folder of this machine, names must be absolute
+            os.chdir(folder)
+        try:
+            self.worker = pickle.loads(make)()
+        except Exception as error:
+            self.worker = _fails_with(error)  # told with the first item: here, Ray would wrap it in pages of its own
 
     def __call__(self, batch: dict) -> dict:
-        answers = []
-        for item in batch["item"]:
+        return {"answer": [self._answer(item) for item in batch["item"]]}
+
+    def _answer(self, item: bytes) -> bytes:
+        """Return, pickled, whether the worker failed, and its result or its error."""
+        from ray import cloudpickle
+
+        try:
+            return cloudpickle.dumps((False, self.worker(pickle.loads(item))))
+        except Exception as error:
             try:
-                answer = False, self.worker(pickle.loads(item))
-            except Exception as error:  # raised again where the results are asked for
-                answer = True, error
-            answers.append(pickle.dumps(answer))
-        return {"answer": answers}
+                told = cloudpickle.dumps((True, error))
+                pickle.loads(told)  # some errors can be written and not read: their ``__init__`` takes other things
+                return told
+            except Exception:
+                line = f"{type(error).__name__}: {error}".strip().split("\n")[0]
+                return cloudpickle.dumps((True, SkinlibError(line)))
+
+
+def _fails_with(error: Exception) -> Callable:
+    def fail(_):
+        raise error
+
+    return fail

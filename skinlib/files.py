@@ -1,4 +1,4 @@
-"""Write a file or a folder whole, or not at all; put what doesn't fit into memory on disk."""
+"""Write a file or a folder whole, or not at all; put what doesn't fit into memory on disk; silence a chatty library."""
 
 import hashlib
 import json
@@ -61,3 +61,17 @@ def array_on_disk(shape: tuple[int, ...], dtype, folder: Path) -> np.ndarray:
     Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         return np.asarray(np.memmap(file, dtype, "w+", shape=shape))
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Send what is written to standard error to nowhere, by C++ too, which no setting of Python's would stop."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

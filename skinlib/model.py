@@ -12,39 +12,24 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from skinlib import conditions
-from skinlib.files import key_of, written_whole
+from skinlib.files import key_of, silent, written_whole
 from skinlib.photos import DataSet
 from skinlib.settings import InputError, Settings, SkinlibError
 from skinlib.work import cores, threads
-
-
-@contextlib.contextmanager
-def _silent_start() -> Iterator[None]:
-    """Send what C++ writes to standard error to nowhere: TensorFlow talks there before anyone can ask it not to."""
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
 
 sys.modules.setdefault("openvino_telemetry", None)  # absent: else importing OpenVINO is reported to its makers
 import openvino  # noqa: E402
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever a user set for other work
-with _silent_start():
+with silent():  # TensorFlow talks there before anyone can ask it not to
     import keras
     import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2

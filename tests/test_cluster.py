@@ -1,17 +1,22 @@
 """The runner of many machines: a Ray cluster of two workers gives what the threads of one process give, to the bit."""
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from skinlib import audit, cluster, exported, model, photos, train, work
+from skinlib.__main__ import main
 from skinlib.settings import SkinlibError
 
 run = partial(cluster.ray, workers=2)
@@ -22,7 +27,7 @@ def two_workers():
     """Start one cluster for all tests here: to start one takes seconds."""
     import ray
 
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
     cluster._start(ray, 2, None)
     yield
     ray.shutdown()
@@ -50,6 +55,55 @@ def test_an_error_of_a_worker_comes_out_as_it_is():
     with pytest.raises(photos.PhotoError, match=r"^photo 20: empty file: leave it out$") as told:
         list(run(make, range(40)))
     assert told.value.path == "photo 20" and told.value.reason == "empty file"
+
+
+def test_an_error_of_make_comes_out_as_it_is():
+    def make():
+        raise SkinlibError("the weights are gone: fetch them again")
+
+    with pytest.raises(SkinlibError, match=r"^the weights are gone: fetch them again$"):
+        list(run(make, range(40)))
+
+
+@pytest.mark.parametrize("holds_lock", [False, True])
+def test_an_error_that_cannot_travel_is_told_in_one_line(holds_lock):
+    def make():
+        class Unreadable(Exception):
+            """Can be pickled, but not read again: it takes two things and keeps one."""
+
+            def __init__(self, what, where):
+                super().__init__(f"{what} in {where}")
+
+        def fails(item):
+            error = Unreadable("a hole", "the disk\nof this machine")
+            if holds_lock:  # then it can't even be pickled
+                error.lock = threading.Lock()
+            raise error
+
+        return fails
+
+    with pytest.raises(SkinlibError, match=r"^Unreadable: a hole in the disk$"):
+        list(run(make, range(3)))
+
+
+def test_more_items_than_one_pipeline_takes_in(monkeypatch):
+    monkeypatch.setattr(cluster, "WINDOW", 20)
+    taken = []
+
+    def items():
+        for item in range(50):
+            taken.append(item)
+            yield item
+
+    results = run(lambda: lambda item: -item, items())
+    assert next(results) == 0 and len(taken) == 20, "no more is taken in than one pipeline's worth"
+    assert list(results) == [-item for item in range(1, 50)]
+
+
+def test_relative_names_mean_what_they_mean_here(tmp_path, monkeypatch):
+    (tmp_path / "note").write_text("found")
+    monkeypatch.chdir(tmp_path)
+    assert list(run(lambda: lambda name: Path(name).read_text(), ["note"])) == ["found"]
 
 
 def test_a_killed_worker_costs_only_time(tmp_path):
@@ -93,6 +147,33 @@ def test_predictions_are_the_same(sample, exported, tmp_path):
     assert answers[0]["probabilities"] == exported.answer(exported.read(files[0])).as_dict()["probabilities"]
 
 
+def skinlib(*arguments, capsys):
+    """Run a command in this process; return its exit code, what it printed and its errors."""
+    code = main(list(map(str, arguments)))
+    return code, *capsys.readouterr()
+
+
+def test_the_command_line_takes_a_cluster(sample, exported, tmp_path, monkeypatch, capsys):
+    outcomes = {}
+    for name, more in (("threads", []), ("cluster", ["--cluster", "local"])):
+        monkeypatch.setenv("SKINLIB_CACHE", str(tmp_path / f"cache-{name}"))
+        found, trained = tmp_path / f"{name}.json", tmp_path / f"run-{name}"
+        assert skinlib("audit", sample.root, "--json", found, *more, capsys=capsys)[0] == 0
+        options = ["--weights", "untrained", "--epochs", "1", "--out", trained]
+        assert skinlib("train", sample.root, *options, *more, capsys=capsys)[0] == 0
+        told = skinlib("predict", exported.folder, sample.path(sample.photos.path[0]), "--json", *more, capsys=capsys)
+        report = json.loads(found.read_text())
+        del report["seconds"]
+        outcomes[name] = report, (trained / "predictions.csv").read_text(), told
+    assert outcomes["threads"] == outcomes["cluster"]
+
+
+def test_a_run_is_refused_on_a_cluster_in_one_line(tmp_path, capsys):
+    code, _, error = skinlib("predict", tmp_path, "a.jpg", "--cluster", "local", capsys=capsys)
+    assert code == 2
+    assert error == f"skinlib: {tmp_path} is a run, and --cluster asks exported models: use export first\n"
+
+
 answer_files = exported.answer_files  # the fixture takes the module's name
 
 
@@ -112,11 +193,22 @@ assert not ray.is_initialized()
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "1 2 3 4 5\n"
-    # Ray warns, from below Python, of what happens should the parts of a worker get lost from its store.
-    assert not [line for line in done.stderr.splitlines() if "constructor arguments" not in line]
+    assert done.stderr == ""
 
 
-def test_a_cluster_out_of_reach_is_told_in_one_line():
+def test_an_address_that_nobody_answers_is_told_soon():
+    with socket.socket() as taken:  # bound, and not listening: a connection is refused
+        taken.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        started = time.monotonic()
+        with pytest.raises(SkinlibError, match=rf"^no Ray cluster at {address} \(.*refused\): see `ray status`$"):
+            cluster._start(None, 2, address)
+    assert time.monotonic() - started < cluster.PATIENCE
+
+
+def test_a_cluster_out_of_reach_is_told_in_one_line(monkeypatch):
+    monkeypatch.setattr(socket, "create_connection", lambda *_: socket.socket())
+
     class Nobody:
         def init(self, **choices):
             raise ConnectionError("nobody answers\nthere\nreally")
