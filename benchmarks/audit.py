@@ -17,57 +17,17 @@ machine that has nothing else to do.
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
-import peers
+from processes import Watch, in_a_new_process, peak_megabytes
 
 from skinlib import audit, photos, settings, simulate
 
 PEERS = ("all-pairs", "imagededup")
-STATUS = Path("/proc/self/status")
-
-
-def in_a_new_process(*command: str) -> dict:
-    """Run a script of this folder; return the JSON that it prints."""
-    script = [sys.executable, *map(str, command)]
-    # Two levels of progress bars would be mixed; what goes wrong still shows.
-    done = subprocess.run(script, check=False, capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(f"{' '.join(script)} failed:\n{done.stderr}")
-    return json.loads(done.stdout)
-
-
-def anonymous_megabytes() -> float | None:
-    """Return how much memory of this process belongs to no file, in 10**6 bytes; None where the system doesn't tell."""
-    try:
-        return int(STATUS.read_text().split("RssAnon:")[1].split()[0]) * 1024 / 1e6
-    except (OSError, IndexError):
-        return None
-
-
-class Watch:
-    """Looks at the anonymous memory every hundredth of a second while a block runs. ``peak`` is the most it saw."""
-
-    def __enter__(self):
-        self.before = self.peak = anonymous_megabytes()
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._look, daemon=True)
-        self._thread.start()
-        return self
-
-    def _look(self) -> None:
-        while self.peak is not None and not self._done.wait(0.01):
-            self.peak = max(self.peak, anonymous_megabytes())
-
-    def __exit__(self, *_):
-        self._done.set()
-        self._thread.join()
 
 
 def measure(folder: str) -> dict:
@@ -88,7 +48,7 @@ def measure(folder: str) -> dict:
         "open_seconds": round(opened - started, 2),
         "seconds": round(ended - opened, 2),
         "processor_seconds": round(cpu - opened_cpu, 2),
-        "peak_megabytes": peers.peak_megabytes(),
+        "peak_megabytes": peak_megabytes(),
         "anonymous_megabytes": None if memory.peak is None else round(memory.peak),
         "anonymous_megabytes_before": None if memory.before is None else round(memory.before),
         "disk_megabytes": round(on_disk / 1e6),

@@ -25,15 +25,14 @@ import itertools
 import json
 import logging
 import multiprocessing
-import resource
 import sys
 import tempfile
-import time
 import types
 from pathlib import Path
 
 import cv2
 import numpy as np
+from processes import peak_megabytes, used
 from threadpoolctl import threadpool_limits
 
 from skinlib import audit, photos, settings, work
@@ -42,19 +41,6 @@ MOST_PAIRS = 33_000
 """Pairs of photos compared by their features, at most."""
 SOME = 256
 """Photos whose features are found where there are more pairs than that."""
-
-
-def used() -> tuple[float, float]:
-    """Return seconds on the clock, and processor seconds of this process and those it has waited for."""
-    times = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return time.perf_counter(), sum(each.ru_utime + each.ru_stime for each in times)
-
-
-def peak_megabytes() -> int:
-    """Return the most memory that this process, or one that it has waited for, held at a time, in 10**6 bytes."""
-    unit = 1 if sys.platform == "darwin" else 1024  # macOS counts bytes, Linux kilobytes
-    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return round(most * unit / 1e6)
 
 
 def score(pairs: set[tuple[str, str]], data: photos.DataSet) -> list[float] | None:
