@@ -315,14 +315,14 @@ def pooled_features(run: Run, data: DataSet, choices: Settings, split: str) -> n
     """Return the run's own pooled features of one file of each photo in a split, float32 (n, 2048)."""
     rows = run.predictions[run.predictions.split == split].drop_duplicates("photo_id")
     recipe = run.provenance["settings"]
+    bits = recipe.get("bits", 32)  # runs from before there was a choice don't name them
     if not recipe["fine_tuning_epochs"]:
         with contextlib.suppress(SkinlibError):  # a weights file may have gone since; the run has its own copy
             weights = model.get_weights(choices, data)
             if weights.sha256 == run.provenance["weights"]["sha256"]:  # then the features are kept already
-                return train.features(
-                    data, weights, paths=rows.path, swapped_channels=recipe["swapped_channels"], bits=recipe["bits"]
-                )
-    extract = model.extractor(run.model, recipe["bits"])
+                swapped = recipe["swapped_channels"]
+                return train.features(data, weights, paths=rows.path, swapped_channels=swapped, bits=bits)
+    extract = model.extractor(run.model, bits)
     return np.stack(list(threads(lambda: lambda path: extract.one(model.prepare(data.read(path)))[1], rows.path)))
 
 

@@ -150,6 +150,13 @@ def test_limits_come_from_the_validation_photos(grouped_run, exported):
     assert (exported.threshold or np.inf) == pytest.approx(threshold)
 
 
+def test_features_of_a_run_from_before_bits_could_be_chosen(run, sample, sample_settings):
+    older = train.Run(run.path)
+    older.provenance["settings"].pop("bits")
+    features = export.pooled_features(older, sample, sample_settings, "validation")
+    np.testing.assert_array_equal(features, export.pooled_features(run, sample, sample_settings, "validation"))
+
+
 def test_heat_without_evidence_is_nothing():
     answer = Answer({"a": 0.6, "b": 0.4}, "a", None, 0.1, np.full((2, 7, 7), -1, np.float32))
     assert not answer.heat().any()
