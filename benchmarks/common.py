@@ -1,4 +1,10 @@
-"""What the benchmarks share: the machine and its versions, times with their spread, tables, and the command line."""
+"""What the benchmarks share: the machine and its versions, times with their spread, tables, and the command line.
+
+    python benchmarks/common.py
+
+prints the machine and the versions. TensorFlow is imported by the functions that need it alone, so that a script that
+only starts others stays small.
+"""
 
 import argparse
 import json
@@ -7,18 +13,25 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skinlib import model, photos, settings, work
+from skinlib import settings, work
+from skinlib.files import write_json, written_whole
+
+if TYPE_CHECKING:
+    from skinlib import model, photos
 
 
 def machine() -> dict:
     """Return what a time depends on: processor, cores that may be used, memory, system, and whether it has bfloat16."""
+    from skinlib import model
+
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
@@ -42,6 +55,13 @@ def versions(*packages: str) -> dict[str, str]:
     return settings.versions() | {package: metadata.version(package) for package in packages}
 
 
+def timed(function: Callable, *arguments):
+    """Return what the function returns, the seconds it took and the processor seconds of all cores."""
+    started, cpu = time.perf_counter(), time.process_time()
+    result = function(*arguments)
+    return result, time.perf_counter() - started, time.process_time() - cpu
+
+
 def interleaved(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
     """Call each function once to warm up and then ``repeats`` times in turn; return the seconds of each call by name.
 
@@ -52,10 +72,17 @@ def interleaved(functions: dict[str, Callable[[], object]], repeats: int) -> dic
     seconds = {name: [] for name in functions}
     for _ in range(repeats):
         for name, function in functions.items():
-            started = time.perf_counter()
-            function()
-            seconds[name].append(time.perf_counter() - started)
+            seconds[name].append(timed(function)[1])
     return seconds
+
+
+def spread(seconds: list[float]) -> dict[str, float]:
+    """Return the middle of some times, with the shortest and the longest as its spread."""
+    return {
+        "seconds": round(statistics.median(seconds), 4),
+        "shortest": round(min(seconds), 4),
+        "longest": round(max(seconds), 4),
+    }
 
 
 def per_second(seconds: list[float], count: int) -> dict[str, float]:
@@ -65,6 +92,22 @@ def per_second(seconds: list[float], count: int) -> dict[str, float]:
         "slowest": round(count / max(seconds), 2),
         "fastest": round(count / min(seconds), 2),
     }
+
+
+def operations(layers: Iterable) -> int:
+    """Return the floating-point operations of Keras layers for one photo, two for each multiplication and addition.
+
+    Counted are the convolutions and dense layers, from the shapes of their outputs and weights. The little that lies
+    between is not, so a limit reckoned from them is a little higher than any engine could reach.
+    """
+    from skinlib.model import keras
+
+    total = 0
+    for layer in layers:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
+            places = np.prod(layer.output.shape[1:-1], dtype=int)  # 1 for a dense layer
+            total += 2 * int(places) * int(np.prod(layer.kernel.shape))
+    return total
 
 
 def table(rows: list[dict]) -> str:
@@ -105,8 +148,10 @@ def at_least_one(text: str) -> int:
     return number
 
 
-def opened(options: argparse.Namespace, cache: Path | None = None) -> tuple[photos.DataSet, model.Weights]:
+def opened(options: argparse.Namespace, cache: Path | None = None) -> "tuple[photos.DataSet, model.Weights]":
     """Open the data and weights of the options. What is computed from the photos afterwards goes to ``cache``."""
+    from skinlib import model, photos
+
     choices = settings.load(data=options.data, weights=options.weights, seed=options.seed)
     data = photos.open_data(choices)
     weights = model.get_weights(choices, data)
@@ -121,7 +166,8 @@ def spread_over(count: int, size: int) -> np.ndarray:
 def finish(result: dict, options: argparse.Namespace) -> dict:
     """Write the result as JSON where the options ask for it, and return it."""
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        with written_whole(options.json) as draft:
+            write_json(draft, result)
     return result
 
 
@@ -132,3 +178,7 @@ def run(main: Callable[[], object]) -> None:
     except settings.SkinlibError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    print(json.dumps({"machine": machine(), "versions": versions("onnxruntime", "gradio")}, indent=2))

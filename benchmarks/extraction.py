@@ -33,20 +33,6 @@ MATRIX = 4096
 """Rows and columns of the matrices whose multiplication measures the machine."""
 
 
-def operations(network: keras.Model) -> int:
-    """Return the floating-point operations of a network for one photo, two for each multiplication with its addition.
-
-    Counted are the convolutions and dense layers, from the shapes of their outputs and weights. The little that lies
-    between is not, so the limit is a little higher than any engine could reach.
-    """
-    total = 0
-    for layer in network.layers:
-        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):
-            places = np.prod(layer.output.shape[1:-1], dtype=int)  # 1 for a dense layer
-            total += 2 * int(places) * int(np.prod(layer.kernel.shape))
-    return total
-
-
 @contextlib.contextmanager
 def bfloat16_in_tensorflow() -> Iterator[None]:
     """Let TensorFlow's optimiser of graphs compute in bfloat16 where it judges that safe."""
@@ -176,7 +162,7 @@ def measure(options) -> dict:
 
     work_of_product = 2 * options.matrix**3
     rates = {name: round(work_of_product / min(seconds[name]) / 1e9, 1) for name in products}
-    of_network = operations(backbone_of(network))
+    of_network = common.operations(backbone_of(network).layers)
     limits = {
         bits: max(rate for name, rate in rates.items() if name.endswith(f"{bits} bits")) * 1e9 / of_network
         for bits in sorted({bits for bits, _ in ways.values()}, reverse=True)

@@ -19,8 +19,6 @@ already when fine-tuning begins, because the head's features come from the same 
 
 import statistics
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import common
@@ -43,11 +41,16 @@ def whole_network(weights: model.Weights, head: keras.Model, seed: int) -> keras
     return network
 
 
-def timed(function: Callable, *arguments):
-    """Return what the function returns, the seconds it took and the processor seconds of all cores."""
-    started, cpu = time.perf_counter(), time.process_time()
-    result = function(*arguments)
-    return result, time.perf_counter() - started, time.process_time() - cpu
+def operations_to_learn(part: keras.Model) -> int:
+    """Return the floating-point operations of learning from one photo, forward and back.
+
+    Back takes two products for each one forward: the gradient of the weights, and that of the inputs, which the layers
+    that come first need not have.
+    """
+    entry = part.inputs[0]
+    return 3 * common.operations(part.layers) - common.operations(
+        layer for layer in part.layers if layer.input is entry
+    )
 
 
 def trained(network: keras.Model, inputs, labels, validation, options) -> dict:
@@ -56,13 +59,13 @@ def trained(network: keras.Model, inputs, labels, validation, options) -> dict:
     step, steps = network.train_on_batch, []
 
     def clocked(*batch):
-        answer, seconds, _ = timed(step, *batch)
+        answer, seconds, _ = common.timed(step, *batch)
         if len(batch[0]) == min(train.BATCH_SIZE, options.photos):  # a last, smaller batch would count as a fast one
             steps.append(seconds)
         return answer
 
     network.train_on_batch = clocked
-    (_, history), seconds, cpu = timed(
+    (_, history), seconds, cpu = common.timed(
         train.fit, network, [inputs], labels, validation, options.epochs, train.BATCH_SIZE, options.seed
     )
     warm = sorted(steps[1:] or steps)  # the first one makes the graph
@@ -83,7 +86,7 @@ def kept(data: photos.DataSet, weights: model.Weights, paths: list[str], bits: i
         return sum(file.stat().st_size for file in data.cache.rglob("*.npz"))
 
     before = size()
-    rows, seconds, _ = timed(lambda: train.features(data, weights, model.LAST_STAGE, paths, bits=bits))
+    rows, seconds, _ = common.timed(lambda: train.features(data, weights, model.LAST_STAGE, paths, bits=bits))
     found = {"rows": rows, "pooled": train.features(data, weights, "pool", paths, bits=bits)}
     return found | {"seconds": round(seconds, 2), "megabytes": round((size() - before) / 1e6, 3)}
 
@@ -127,6 +130,7 @@ def measure(options, folder: Path) -> dict:
         "validation": options.validation,
         "epochs": options.epochs,
         "batch_size": train.BATCH_SIZE,
+        "gigaflop_to_learn_from_a_photo": round(operations_to_learn(parts[32]) / 1e9, 3),
         "disk_kilobytes_a_photo": round(all_kept[32]["megabytes"] * 1e3 / len(paths), 1),
         "ways": ways,
         "nudged_loss_difference": _largest_gap(ways["kept activations, 32 bits"], nudged),

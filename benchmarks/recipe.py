@@ -1,29 +1,59 @@
 """The whole recipe against the original procedure: the same weights, the same photos, one run, one machine.
 
-    python benchmarks/recipe.py DATA [--json FILE]
+    python benchmarks/recipe.py [--data sample] [--cold 2] [--warm 3] [--json FILE]
 
 The original procedure trains the frozen network end to end: every photo goes through all of ResNet50 in each of the
 twelve epochs, and the test photos are predicted one by one. Ours computes features once for each distinct content and
 trains the head on them. Both begin with the same head and see the photos in the same order, so their answers can be
 compared. Weights are made, and copies found, before the clock starts: the original did neither, and the audit's time is
 given apart. Run it on a machine that has nothing else to do.
+
+*Cold* is with nothing kept from before, *warm* with the features and what reading found. Their times are middle ones,
+with the shortest and the longest. The original takes so long that it runs once, between the others; the spread of its
+epochs stands for its own: all of them as fast as the fastest, or as slow as the slowest. ``profile`` says where the
+time went, in seconds.
 """
 
-import argparse
-import json
+import shutil
+import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import common
 import numpy as np
 
-from skinlib import audit, conditions, evaluate, model, photos, settings, splits, train
+from skinlib import audit, conditions, evaluate, model, photos, settings, splits, train, work
 
 
-def original(data: photos.DataSet, weights: model.Weights, seed: int) -> np.ndarray:
-    """Train as the original did, end to end; return probabilities of the test photos, float32 (n, 8)."""
+class Clock:
+    """Tells how long each part took, by its name: ``clock("training")`` says what the time since the last call was."""
+
+    def __init__(self):
+        self.parts, self._since = {}, time.perf_counter()
+
+    def __call__(self, name: str) -> float:
+        """Book the time since the last call, or since the beginning, to a part; return it."""
+        now = time.perf_counter()
+        passed, self._since = now - self._since, now
+        self.parts[name] = self.parts.get(name, 0) + passed
+        return passed
+
+    def seconds(self) -> float:
+        """Return the time of all parts together."""
+        return sum(self.parts.values())
+
+
+def original(data: photos.DataSet, weights: model.Weights, seed: int) -> tuple[np.ndarray, Clock, list[float]]:
+    """Train as the original did, end to end.
+
+    Returns the probabilities of the test photos, float32 (n, 8), where the time went, and the seconds of each epoch.
+    """
+    clock, epochs = Clock(), []
     split = splits.official(data.photos, seed)
     squares = np.stack([model.prepare(data.read(path)) for path in data.photos.path])
+    clock("reading")
     labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
     one_hot = np.eye(len(conditions.KEYS), dtype=np.float32)[labels]
     network = model.build(weights, seed=seed)
@@ -31,6 +61,7 @@ def original(data: photos.DataSet, weights: model.Weights, seed: int) -> np.ndar
         layer.trainable = layer.name in ("hidden", "probabilities")
     train.compile_recipe(network)
     learning, validation, test = (np.flatnonzero(split == name) for name in evaluate.SPLITS)
+    clock("making the network")
     for epoch in range(train.EPOCHS):
         order = learning[np.random.default_rng([seed, epoch]).permutation(len(learning))]
         network.fit(
@@ -41,59 +72,118 @@ def original(data: photos.DataSet, weights: model.Weights, seed: int) -> np.ndar
             verbose=0,
             validation_data=(squares[validation], one_hot[validation]),
         )
-    return np.concatenate([network.predict(squares[[i]], verbose=0) for i in test])
+        epochs.append(clock("training"))
+    probabilities = np.concatenate([network.predict(squares[[i]], verbose=0) for i in test])
+    clock("prediction")
+    return probabilities, clock, epochs
 
 
-def ours(data: photos.DataSet, choices: settings.Settings, out: Path) -> np.ndarray:
-    """Train as the book does; return probabilities of the test photos, float64 (n, 8)."""
-    predictions = train.train(data, choices, out).predictions
-    return evaluate.probabilities(predictions[predictions.split == "test"])
+def ours(choices: settings.Settings, out: Path) -> tuple[np.ndarray, Clock]:
+    """Train as the book does; return the probabilities of the test photos, float64 (n, 8), and where the time went."""
+    clock = Clock()
+    data = photos.open_data(choices)
+    clock("reading")
+    clock.parts |= {"making the network": 0.0, "features": 0.0}  # where all are kept, the runner below is not called
+
+    def runner(make, items):
+        def made():
+            worker = make()
+            clock("making the network")
+            return worker
+
+        clock("head and predictions")
+        yield from work.threads(made, items)
+        clock("features")
+
+    predictions = train.train(data, choices, out, run=runner).predictions
+    clock("head and predictions")
+    return evaluate.probabilities(predictions[predictions.split == "test"]), clock
 
 
-def timed(function, *arguments):
-    """Return what the function returns, and the seconds it took."""
-    started = time.perf_counter()
-    result = function(*arguments)
-    return result, time.perf_counter() - started
+def measure(options, folder: Path) -> dict:
+    """Measure, with what is kept below ``folder``; return the figures as --json writes them."""
+    first = settings.load(data=options.data, weights=options.weights, seed=options.seed)
+    root = photos.open_data(first).root  # drawn or unpacked by now
+    choices = replace(first, data=str(root), cache=folder)
+    data = photos.open_data(choices)
+    weights = model.get_weights(choices, data)
+    found = audit.audit(data)
+    answers, clocks = {"cold": [], "warm": []}, {"cold": [], "warm": []}
 
+    def run(kind):
+        if kind == "cold":
+            for kept in ("photos", "features"):
+                shutil.rmtree(folder / kept, ignore_errors=True)
+        probabilities, clock = ours(choices, folder / f"run-{kind}-{len(clocks[kind])}")
+        answers[kind].append(probabilities)
+        clocks[kind].append(clock)
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", metavar="DATA")
-    parser.add_argument("--json", type=Path, metavar="FILE")
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        choices = settings.load(data=options.data, weights="untrained", cache=folder)
-        data = photos.open_data(choices)
-        n_photos, weights = len(data.photos), model.get_weights(choices, data)
-        found = audit.audit(data)
-        (Path(folder) / "photos").rename(Path(folder) / "photos.before")  # so that ours reads the photos anew
+    run("cold")
+    run("warm")
+    long_way, clock, epochs = original(data, weights, choices.seed)
+    for kind, times in (("cold", options.cold), ("warm", options.warm)):
+        for _ in range(times - 1):
+            run(kind)
 
-        def read_and_train(name):
-            return ours(photos.open_data(choices), choices, Path(folder) / name)
-
-        cold, cold_seconds = timed(read_and_train, "cold")
-        warm, warm_seconds = timed(read_and_train, "warm")
-        long_way, original_seconds = timed(original, data, weights, choices.seed)
-
-    result = {
-        "files": n_photos,
+    total, training = clock.seconds(), clock.parts["training"]
+    long_times = [total - training + len(epochs) * least_or_most(epochs) for least_or_most in (min, max)]
+    times = {
+        "original": {
+            "seconds": round(total, 2),
+            "shortest": round(long_times[0], 2),
+            "longest": round(long_times[1], 2),
+        },
+        **{kind: common.spread([each.seconds() for each in some]) for kind, some in clocks.items()},
+    }
+    cold = answers["cold"][0]
+    everyone = [each for some in answers.values() for each in some]
+    return {
+        "files": len(data.photos),
         "audit_seconds": round(found.seconds, 1),
-        "original_seconds": round(original_seconds, 1),
-        "ours_cold_seconds": round(cold_seconds, 1),
-        "ours_warm_seconds": round(warm_seconds, 1),
-        "ratio_cold": round(original_seconds / cold_seconds, 1),
-        "ratio_warm": round(original_seconds / warm_seconds, 1),
+        "times": times,
+        "ratios": {
+            kind: {
+                "ratio": round(total / times[kind]["seconds"], 2),
+                "low": round(long_times[0] / times[kind]["longest"], 2),
+                "high": round(long_times[1] / times[kind]["shortest"], 2),
+            }
+            for kind in clocks
+        },
+        "epochs": [round(seconds, 2) for seconds in epochs],
+        "profile": {"original": _rounded(clock.parts)} | {kind: _middle(some) for kind, some in clocks.items()},
         "largest_difference": float(np.abs(long_way - cold).max()),
         "same_top_answer": float((long_way.argmax(1) == cold.argmax(1)).mean()),
-        "second_run_identical": bool((cold == warm).all()),
-        "versions": settings.versions(),
+        "all_runs_identical": bool(all((each == cold).all() for each in everyone)),
+        "machine": common.machine(),
+        "versions": common.versions(),
     }
-    print(json.dumps(result, indent=2))
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+
+
+def _rounded(parts: dict[str, float]) -> dict[str, float]:
+    return {name: round(seconds, 2) for name, seconds in parts.items()}
+
+
+def _middle(clocks: list[Clock]) -> dict[str, float]:
+    return _rounded({name: statistics.median(each.parts[name] for each in clocks) for name in clocks[0].parts})
+
+
+def main(arguments: list[str] | None = None) -> dict:
+    """Measure, print and return the figures."""
+    parser = common.parser(__doc__)
+    parser.add_argument("--cold", type=common.at_least_one, default=2, help="runs with nothing kept (default: 2)")
+    parser.add_argument("--warm", type=common.at_least_one, default=3, help="runs with features kept (default: 3)")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        result = measure(options, Path(folder))
+    print(f"{result['files']} files; the audit, which the original did not have: {result['audit_seconds']} s\n")
+    rows = [{"way": name} | each | result["ratios"].get(name, {}) for name, each in result["times"].items()]
+    print(common.table(rows))
+    print("\nwhere the time went, in seconds:")
+    print(common.table([{"way": name} | parts for name, parts in result["profile"].items()]))
+    print(f"\nlargest difference of a probability from the original: {result['largest_difference']:.1e}")
+    print(f"all runs of ours gave the same numbers: {'yes' if result['all_runs_identical'] else 'no'}")
+    return common.finish(result, options)
 
 
 if __name__ == "__main__":
-    main()
+    common.run(main)

@@ -1,6 +1,9 @@
 """The benchmarks of speed run on a few photos: what they write, and whether their ratios are those of their times."""
 
+import functools
+import itertools
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -9,9 +12,15 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))
 import common
+import everything
 import extraction
 import fine_tuning
 import inputs
+import one_answer
+import recipe
+
+import book
+from skinlib.settings import InputError, SkinlibError
 
 
 @pytest.fixture
@@ -56,7 +65,8 @@ def test_no_photos_is_refused_in_one_line(script, capsys):
 
 
 def test_operations_are_counted_from_shapes():
-    keras = extraction.keras
+    from skinlib.model import keras
+
     entry = keras.Input((8, 6, 3))
     layers = [
         keras.layers.Conv2D(4, 3, strides=2, padding="same"),  # 4 × 3 places, 3 × 3 × 3 numbers, 4 channels
@@ -64,7 +74,25 @@ def test_operations_are_counted_from_shapes():
         keras.layers.Dense(5),
     ]
     network = keras.Sequential([entry, *layers])
-    assert extraction.operations(network) == 2 * (4 * 3 * 27 * 4 + 4 * 5)
+    assert common.operations(network.layers) == 2 * (4 * 3 * 27 * 4 + 4 * 5)
+
+
+def test_learning_takes_three_times_the_operations_less_what_the_first_layer_need_not_do():
+    from skinlib.model import keras
+
+    entry = keras.Input((8,))
+    network = keras.Model(entry, keras.layers.Dense(2)(keras.layers.Dense(4)(entry)))
+    first, second = 2 * 8 * 4, 2 * 4 * 2
+    assert fine_tuning.operations_to_learn(network) == 2 * first + 3 * second
+
+
+def test_spread_is_the_middle_the_shortest_and_the_longest():
+    assert common.spread([3.0, 1.0, 2.0]) == {"seconds": 2.0, "shortest": 1.0, "longest": 3.0}
+
+
+def test_light_scripts_leave_tensorflow_out():
+    code = "import sys, common, everything; sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=everything.HERE).returncode == 0
 
 
 def test_inputs(options):
@@ -92,6 +120,7 @@ def test_fine_tuning(options):
     assert ours["ratio_step"] == pytest.approx(ordinary["step"] / ours["step"], rel=0.01)
     with_extraction = ordinary["seconds"] / (ours["seconds"] + ours["extraction_seconds"])
     assert ours["ratio_with_extraction"] == pytest.approx(with_extraction, abs=0.01)
+    assert result["gigaflop_to_learn_from_a_photo"] == pytest.approx(4.2, abs=0.2)  # thrice 1.46, less the first two
     numbers = 7 * 7 * 1024 + 2048
     assert result["disk_kilobytes_a_photo"] == pytest.approx(numbers * 4 / 1000, rel=0.01)
 
@@ -112,3 +141,196 @@ def test_extraction(options):
         assert row["largest_difference"] < (0.5 if "16 bits" in name else 1e-4)
     assert np.isfinite([row["accuracy"] for row in result["accuracy"]]).all()
     assert [row["features"] for row in result["accuracy"]][1:] == [name for name in engines if "16 bits" in name]
+
+
+def test_recipe(options, monkeypatch):
+    monkeypatch.setattr(recipe.train, "EPOCHS", 2)  # twelve of the original would take a minute
+    monkeypatch.setattr(recipe.train, "Recipe", functools.partial(recipe.train.Recipe, epochs=2))
+    result = recipe.main(["--cold", "1", "--warm", "2", *options])
+    assert same_as_written(result, options)
+    times, epochs = result["times"], result["epochs"]
+    assert len(epochs) == 2
+    other = times["original"]["seconds"] - sum(epochs)
+    assert times["original"]["shortest"] == pytest.approx(other + 2 * min(epochs), abs=0.1)
+    assert times["original"]["longest"] == pytest.approx(other + 2 * max(epochs), abs=0.1)
+    for kind, ratios in result["ratios"].items():
+        assert ratios["ratio"] == pytest.approx(times["original"]["seconds"] / times[kind]["seconds"], rel=0.01)
+        assert ratios["low"] == pytest.approx(times["original"]["shortest"] / times[kind]["longest"], rel=0.01)
+        assert ratios["high"] == pytest.approx(times["original"]["longest"] / times[kind]["shortest"], rel=0.01)
+        assert ratios["low"] <= ratios["ratio"] <= ratios["high"]
+        assert sum(result["profile"][kind].values()) == pytest.approx(times[kind]["seconds"], rel=0.1, abs=0.1)
+    for part in ("making the network", "features"):
+        assert result["profile"]["warm"][part] == 0 < result["profile"]["cold"][part]
+    assert result["largest_difference"] < 1e-3 and result["same_top_answer"] == 1
+    assert result["all_runs_identical"]
+
+
+def test_one_answer_tells_a_refusal_from_an_answer(tmp_path, exported, grouped_run, sample):
+    names = itertools.cycle([str(sample.path(path)) for path in sample.photos.path[:3]])
+    times = one_answer.in_python(exported.folder, names, 1)
+    assert times["start"]["seconds"] > times["warm"]["seconds"] > 0
+    (tmp_path / "no.jpg").write_text("no photo")
+    with pytest.raises(SkinlibError, match="no answer"):
+        one_answer.in_python(exported.folder, iter([next(names), str(tmp_path / "no.jpg")]), 1)
+
+
+def test_without_a_browser_the_page_is_left_out(monkeypatch):
+    monkeypatch.setattr(one_answer, "CHROMIUM", "/no/such/chromium")
+    assert one_answer.no_browser() == "there is no Chromium here"
+
+
+# --- everything ----------------------------------------------------------------------------------------------------
+
+TIMES = {"seconds": 2.0, "shortest": 1.0, "longest": 4.0}
+RESULTS = {
+    "recipe": {
+        "times": {"original": TIMES, "cold": TIMES, "warm": TIMES},
+        "ratios": {"cold": {"ratio": 12.0, "low": 11, "high": 13}, "warm": {"ratio": 59.9, "low": 50, "high": 70}},
+    },
+    "audit": {
+        "exponent_of_processor_seconds": {"fitted": 1.15},
+        "sizes": [
+            {"audit": {"files": 60, "seconds": 1.0, "anonymous_megabytes": 100}},
+            {
+                "audit": {"files": 4000, "seconds": 50.0, "anonymous_megabytes": 111},
+                "all-pairs": {"seconds": 500.0, "extrapolated": True},
+                "imagededup": {"skipped": "not installed"},
+            },
+        ],
+    },
+    "one_answer": {
+        "ways": {
+            "Keras": {"start": {"seconds": 8.0, "shortest": 6.0, "longest": 9.0}, "warm": TIMES},
+            "Python": {"start": TIMES, "warm": TIMES},
+            "page": {"skipped": "there is no Chromium here"},
+        }
+    },
+}
+
+
+def test_table_says_which_goals_were_reached():
+    found = everything.rows(RESULTS)
+    cold, warm, exponent, memory, peer, start, _ = found
+    assert [cold["goal"], cold["reached"]] == ["≥ 12", True], "a goal is reached where it is just met"
+    assert [warm["goal"], warm["reached"]] == ["≥ 60", False]
+    assert [exponent["goal"], exponent["reached"]] == ["≤ 1.15", True]
+    assert [memory["ratio"], memory["reached"]] == [1.11, False]
+    assert [peer["ratio"], peer["goal"], peer["reached"]] == [10, None, None]
+    assert "reckoned" in peer["theirs"]
+    assert [start["ratio"], start["low"], start["high"]] == [4, 1.5, 9], "shortest against longest"
+    lines = everything.shown(found).splitlines()
+    assert lines[1].split()[-3:] == ["≥", "12", "yes"] and lines[2].split()[-1] == "no"
+    assert "11 to 13" in lines[1]
+    assert not [row for row in found if "page" in row["what"]]
+
+
+def a_run(date, ratio, reached, **more):
+    row = everything.row("recipe", "1 s", "the original", "9 s", ratio, ratio - 1, ratio + 1, at_least=12)
+    assert row["reached"] is reached
+    machine = {"processor": "one", "cores": 2}
+    return {"date": date, "complete": True, "machine": machine, "table": [{"script": "recipe"} | row]} | more
+
+
+def test_page_reads_all_complete_runs_of_the_latest_machine(tmp_path):
+    runs = {
+        "a": a_run("2026-01-01", 99, True, machine={"processor": "another", "cores": 64}),
+        "b": a_run("2026-01-03", 14, True),
+        "c": a_run("2026-01-02", 11, False),
+        "d": a_run("2026-01-04", 1, False, complete=False),
+    }
+    for name, run in runs.items():
+        (tmp_path / f"bench-{name}.json").write_text(json.dumps(run))
+    (tmp_path / "book.json").write_text("{}")
+    kept = everything.kept(tmp_path)
+    assert [run["date"] for run in kept] == ["2026-01-02", "2026-01-03"]
+    (row,) = everything.over_runs(kept)
+    assert row["ratios"] == [11, 14] and (row["low"], row["high"]) == (10, 15)
+    assert row["reached"] is False, "each run has to reach it"
+    assert everything.over_runs(kept[1:])[0]["reached"] is True
+
+
+def test_page_reads_no_runs_and_rows_without_a_spread(tmp_path):
+    assert everything.kept(tmp_path) == [] == everything.over_runs([])
+    row = {"script": "audit"} | everything.row("audit", "1 s", "all pairs", "9 s", 9.0)
+    one, other = ({"table": [row]}, {"table": [row | {"ratio": 7.0}]})
+    assert everything.over_runs([one])[0]["low"] is None
+    both = everything.over_runs([one, other])[0]
+    assert (both["low"], both["high"], both["reached"]) == (7, 9, None), "runs that differ are a spread"
+
+
+def test_scripts_run_in_turn_and_one_that_fails_loses_no_other(tmp_path, sample_settings, monkeypatch, capsys):
+    monkeypatch.setenv("SKINLIB_CACHE", str(sample_settings.cache))
+    broken = everything.Script(everything.rows_of_audit, quick=("--photos", "0"))
+    monkeypatch.setitem(everything.SCRIPTS, "extraction", broken)
+    out = tmp_path / "some.json"
+    assert everything.main(["--quick", "--only", "extraction", "inputs", "--out", str(out)]) == 1
+    written, said = json.loads(out.read_text()), capsys.readouterr().out
+    assert list(written["results"]) == ["inputs"] and list(written["failed"]) == ["extraction"]
+    assert set(written["minutes"]) == {"extraction", "inputs"}
+    line = next(line for line in said.splitlines() if line.startswith("benchmarks/extraction.py"))
+    assert "failed" in line and "0 is too few: use 1 or more" in line
+    log = Path(line.split("(")[-1].split(" has")[0])
+    assert "0 is too few" in log.read_text()
+    assert str(log) not in out.read_text(), "where the log lies is nobody else's business"
+    assert not written["complete"], "a part is not for the page"
+    assert {row["script"] for row in written["table"]} == {"inputs"}
+    assert written["machine"]["cores"] and written["versions"]["openvino"]
+
+
+@pytest.mark.parametrize("name", everything.SCRIPTS)
+def test_everything_knows_its_scripts_and_their_options(name):
+    source = "".join((everything.HERE / f"{part}.py").read_text("utf-8") for part in (name, "common"))
+    script = everything.SCRIPTS[name]
+    options = [each for each in (*script.full, *script.quick, "--json") if each.startswith("--")]
+    assert not [option for option in options if f'add_argument("{option}"' not in source.replace("(\n        ", "(")]
+
+
+# --- the book ------------------------------------------------------------------------------------------------------
+
+REPORT = """<?xml version="1.0" encoding="utf-8"?>
+<testsuites name="pytest tests"><testsuite name="pytest" errors="1" failures="2" skipped="3" tests="6" time="61.5">
+<testcase classname="tests.test_train" name="test_resumes[a]" time="40.26" />
+<testcase classname="tests.test_audit" name="test_pairs" time="12.0"><failure message="no">no</failure></testcase>
+<testcase classname="notebooks.03_training.ipynb" name="notebooks/03_training.ipynb::Cell 3" time="9.1" />
+<testcase classname="tests.test_audit" name="test_groups" time="1.0" />
+</testsuite></testsuites>"""
+
+
+def test_a_report_of_the_tests_is_read(tmp_path, monkeypatch):
+    report = tmp_path / "report.xml"
+    report.write_text(REPORT)
+    monkeypatch.setattr(book, "SLOWEST", 2)
+    out = tmp_path / "book.json"
+    out.write_text(json.dumps({"book": {name: TIMES for name in ("cold", "warm", "touched")}}))
+    result = book.main(["--only", "tests", "--tests", str(report), "--out", str(out)])
+    tests = result["tests"]
+    assert [tests[name] for name in ("seconds", "tests", "failures", "errors", "skipped")] == [61.5, 6, 2, 1, 3]
+    assert tests["slowest"] == [
+        {"test": "test_train: test_resumes[a]", "seconds": 40.3},
+        {"test": "test_audit: test_pairs", "seconds": 12.0},
+    ]
+    assert tests["files"][1] == {"file": "test_audit", "seconds": 13.0}
+    assert json.loads(out.read_text())["book"]["cold"] == TIMES, "what was not measured stays"
+
+
+def test_what_is_no_report_is_refused(tmp_path):
+    (tmp_path / "report.xml").write_text("no report")
+    with pytest.raises(InputError, match=r"report\.xml is no report of pytest --junitxml"):
+        book.of_the_tests(tmp_path / "report.xml")
+
+
+def test_the_copy_holds_what_git_knows_and_a_touched_notebook_runs_the_same(tmp_path):
+    if not (book.ROOT / ".git").exists():
+        pytest.skip("this is not a git checkout: nothing is tracked")
+    folder = book.copy(tmp_path / "book")
+    assert (folder / "book" / "build.py").is_file() and not (folder / ".venv").exists()
+    before = json.loads((folder / book.TOUCHED).read_text())
+    book.touch(folder / book.TOUCHED)
+    after = json.loads((folder / book.TOUCHED).read_text())
+    changed = [
+        ("".join(one["source"]), "".join(other["source"]))
+        for one, other in zip(before["cells"], after["cells"], strict=True)
+        if one != other
+    ]
+    ((old, new),) = changed
+    assert new == old + "\n# touched"
