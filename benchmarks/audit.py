@@ -54,7 +54,7 @@ def measure(folder: str) -> dict:
         "disk_megabytes": round(on_disk / 1e6),
     }
     if data.truth is not None:
-        scores = audit.score(found, data.truth)
+        scores = audit.score(found, data.truth).dropna()  # of some kinds a small sample has no copies
         result["scores"] = {kind: [round(row.precision, 4), round(row.recall, 4)] for kind, row in scores.iterrows()}
     return result
 

@@ -44,7 +44,7 @@ SOME = 256
 
 
 def score(pairs: set[tuple[str, str]], data: photos.DataSet) -> list[float] | None:
-    """Return (precision, recall) of pairs of paths, None where nobody knows the truth. 1.0 where there is nothing."""
+    """Return (precision, recall) of pairs of paths, None where nobody knows the truth. 0.0 where none is named."""
     if data.truth is None:
         return None
     source = data.truth.set_index("path").source[data.photos.path]

@@ -4,9 +4,10 @@
 
 Draws samples of N photos per condition (8) and takes each through the stages: opening the folder, where every file is
 read and checked, the audit, the frozen network's features, the head, one epoch of fine-tuning and the answers of the
-exported model. Each stage runs in a process of its own, on what the stages before it have kept. ``processor_seconds``
-are those of all cores. *Anonymous* memory belongs to no file, so the system can't take it back; ``before`` is what the
-libraries and the catalogue took when the stage began.
+exported model. *Reading*, decoding and resizing for the network, is measured by itself, too; it is a part of features.
+Each stage runs in a process of its own, on what the stages before it have kept. ``processor_seconds`` are those of all
+cores. *Anonymous* memory belongs to no file, so the system can't take it back; ``before`` is what the libraries and the
+catalogue took when the stage began.
 
 Features are computed in 16 bits where the processor has bfloat16, and in 32 bits up to {most:,} files: their time
 is a matter of the number of photos alone. So is that of the answers. The smallest sample is gone through once more on
@@ -65,11 +66,15 @@ def measure(stage: str, folder: str, cache: str, bits: int) -> dict:
     data = None if stage == "opening" else photos.open_data(choices)
     weights = model.get_weights(choices, data) if stage in ("features", "fine-tuning") else None
     run = Path(cache) / "run"
+    published = export.export(train.Run(run), data, choices).folder if stage == "answers" else None
     disk = on_disk(Path(cache))
     (clock, cpu), more = used(), {}
     with Watch() as memory:
         if stage == "opening":
             data = photos.open_data(choices)
+        elif stage == "reading":
+            for _ in work.threads(lambda: lambda path: model.prepare(data.read(path)).shape, data.photos.path):
+                pass
         elif stage == "audit":
             found = audit.audit(data)
             scores = audit.score(found, data.truth).loc["all"]
@@ -81,9 +86,7 @@ def measure(stage: str, folder: str, cache: str, bits: int) -> dict:
         elif stage == "fine-tuning":
             more = {"steps": fine_tuning(data, weights, bits)}
         elif stage == "answers":
-            model_folder = export.export(train.Run(run), data, choices).folder
-            clock, cpu = used()  # the export is not what is asked about
-            more = {"refused": sum("error" in answer for answer in exported.answer_files(model_folder, files(data)))}
+            more = {"refused": sum("error" in answer for answer in exported.answer_files(published, files(data)))}
         ended, ended_cpu = used()
     return {
         "files": len(data.photos),
@@ -105,7 +108,7 @@ def files(data: photos.DataSet) -> list[Path]:
 def stages(n_files: int, fast: int) -> list[tuple[str, int]]:
     """Return the stages for a number of files, each with its bits; ``fast`` is 16 where the processor has it."""
     few = n_files <= MOST
-    chain = [("opening", 32), ("audit", 32)]
+    chain = [("opening", 32), ("reading", 32), ("audit", 32)]
     chain += [("features", 32)] if few or fast == 32 else []
     chain += [("features", fast)] if fast != 32 else []
     chain += [("head", fast), ("fine-tuning", fast)]
