@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CHAPTERS = (
     "01_data_exploration", "01b_audit", "02_preprocessing", "03_training", "04_evaluation", "04b_confidence",
-    "05_error_analysis", "05b_shortcuts", "06_deployment",
+    "05_error_analysis", "05b_shortcuts", "06_deployment", "07_scaling",
 )  # fmt: skip
 
 VERBS = frozenset(

@@ -21,7 +21,7 @@ FLOORS = (
     ("conditions", "settings"),
     ("simulate",),
     ("photos",),
-    ("exported", "cluster"),
+    ("exported", "cluster", "scaling"),
     ("audit", "splits", "evaluate"),
     ("calibration", "abstention", "tone"),
     ("model",),

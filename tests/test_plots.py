@@ -75,6 +75,28 @@ RUNGS = pd.DataFrame(
 ANSWERED = {key: (place + 1) / 36 for place, key in enumerate(KEYS)}
 SHARES = pd.DataFrame({"shown": ANSWERED, "clinic": 0.125, "there": dict(zip(KEYS, (0.3, *[0.1] * 7), strict=True))})
 DAYS = pd.DataFrame({"share": [0.5, 0.6, 0.95], "low": [0.2, 0.2, 0.3], "expected": 0.5, "high": [0.9, 0.9, 0.8]})
+STAGES = pd.DataFrame(
+    {"opening": [1.0, 10, 100], "features": [9.0, 30, 300], "answers": [5.0, 60, np.nan]}, index=[100, 1000, 10_000]
+)
+AHEAD = pd.DataFrame({stage: [700.0, 1e6] for stage in STAGES}, index=[5000, 10**9])
+BILL = pd.DataFrame(
+    {"gpu_dollars": [1.0, 10], "core_dollars": [2.0, 20], "storage_dollars": [7.0, 70], "dollars": [10.0, 100]},
+    index=[1000, 10_000],
+)
+FASTER = pd.DataFrame({"opening": [1.0, 1.5, 2], "features": [1.0, 2, 4]}, index=[1, 2, 4])
+ENGINES = pd.DataFrame(
+    {"bits": [32, 32, 16], "per_second": [30.0, 42, 190], "slowest": [28.0, 40, 150], "fastest": [31.0, 43, 200]},
+    index=["another", "ours", "another, 16 bits"],
+)
+GROWTH = pd.DataFrame(
+    [("audit", 60, 1.0, 380, False), ("audit", 4000, 60.0, 390, False), ("all pairs", 4000, 6000.0, 500, True)],
+    columns=["way", "files", "seconds", "megabytes", "reckoned"],
+)
+GAPS = pd.DataFrame({"kept": [0, 1e-5, 1e-3], "16 bits": [0.02, 0.03, 0.01]}, index=[1, 2, 3])
+TOOK = pd.Series({"ordinary": 9.0, "kept": 3, "16 bits": 2})
+PARTS = pd.DataFrame(
+    {"reading": [2.0, 2, 1], "features": [0.0, 8, 0], "training": [98.0, 2, 1]}, index=["original", "cold", "warm"]
+)
 
 
 def screen(headline: str = "I don't know:") -> dict:
@@ -143,6 +165,21 @@ FIGURES = {
     "other_shares": lambda: plots.other_shares(SHARES),
     "control_charts": lambda: plots.control_charts({(w, s): DAYS for w in ("doubt", "stranger") for s in "ab"}, 3),
     "control_charts of one": lambda: plots.control_charts({("doubt", "another camera"): DAYS}, 2),
+    "time_per_stage": lambda: plots.time_per_stage(STAGES, AHEAD),
+    "shares_of_time": lambda: plots.shares_of_time(STAGES.fillna(600)),
+    "ways_and_times": lambda: plots.ways_and_times(pd.Series({"twelve": 120.0, "one": 20, "kept": 10}), ["one"]),
+    "speed_ups": lambda: plots.speed_ups({"few photos": FASTER, "many photos": FASTER}),
+    "speed_ups of one": lambda: plots.speed_ups({"few photos": FASTER}),
+    "memory_by_size": lambda: plots.memory_by_size(STAGES, pd.Series(STAGES.index * 2.0, STAGES.index), 1e5),
+    "bill": lambda: plots.bill(BILL, {"other prices": BILL.dollars / 3}),
+    "bill alone": lambda: plots.bill(BILL),
+    "reach": lambda: plots.reach(pd.Series({"a laptop": 12_345.0, "a cluster": 3e8}), "photos in a night"),
+    "engine_speeds": lambda: plots.engine_speeds(ENGINES, {32: 45.0, 16: 300}, ["ours"]),
+    "engine_speeds of one": lambda: plots.engine_speeds(ENGINES[:1], {32: 45.0}),
+    "growth": lambda: plots.growth(GROWTH),
+    "growth of one way": lambda: plots.growth(GROWTH[GROWTH.way == "audit"].assign(reckoned=False)),
+    "same_losses": lambda: plots.same_losses(GAPS, ("nudged", 1e-3), TOOK),
+    "time_by_part": lambda: plots.time_by_part(PARTS),
     "tone_agreement of one way": lambda: plots.tone_agreement(ANGLES, {"masked": "beside the mask"}, simulate.MONK),
 }  # fmt: skip
 
@@ -400,3 +437,77 @@ def test_only_days_outside_their_own_limits_are_marked():
     axes = draw("control_charts of one").axes[0]
     inside, outside = ([*line.get_xdata()] for line in axes.lines if line.get_marker() in "oD")
     assert (inside, outside) == ([1, 2], [3])
+
+
+@pytest.mark.parametrize(
+    "seconds, words",
+    [(0.4, "0 seconds"), (119, "119 seconds"), (120, "2 minutes"), (7200, "2 hours"), (3e5, "3 days"),
+     (5e10, "1,585 years")],
+)  # fmt: skip
+def test_span_takes_the_largest_unit_of_which_there_are_two(seconds, words):
+    assert plots.span(seconds) == words
+
+
+def test_time_per_stage_is_solid_where_measured_and_dashed_beyond():
+    axes = draw("time_per_stage").axes[0]
+    solid = [list(line.get_xdata()) for line in axes.lines if line.get_marker() != "None"]
+    dashed = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "None"][len(plots.SPANS) :]
+    assert solid == [[100, 1000, 10_000]] * 2 + [[100, 1000]]
+    assert dashed == [[10_000, 10**9]] * 2 + [[1000, 5000, 10**9]], "each begins at the last measured size"
+    assert {"an hour", "a year", "projected"} <= set(texts(draw("time_per_stage")))
+
+
+def test_shares_of_time_fill_each_bar():
+    axes = draw("shares_of_time").axes[0]
+    ends = [bar.get_x() + bar.get_width() for bar in axes.containers[-1]]
+    assert ends == [pytest.approx(1)] * 3
+    assert {"15 seconds", "100 seconds", "17 minutes", "100 photos", "60%"} <= set(texts(draw("shares_of_time")))
+
+
+def test_ways_are_compared_with_the_first():
+    assert [text.get_text() for text in draw("ways_and_times").axes[0].texts] == ["  1.0 ×", "  6.0 ×", "  12.0 ×"]
+    colours = [to_hex(bar.get_facecolor()).upper() for bar in draw("ways_and_times").axes[0].patches]
+    assert [colour == plots.BLUE for colour in colours] == [False, True, False]
+
+
+def test_reach_writes_the_photos_beside_each_way():
+    assert [text.get_text() for text in draw("reach").axes[0].texts] == ["12,345", "300,000,000"]
+
+
+def test_the_bill_draws_its_parts_and_the_whole():
+    drawn = {line.get_label(): line.get_ydata().tolist() for line in draw("bill").axes[0].lines}
+    assert drawn["GPUs"] == [1, 10] and drawn["in all"] == [10, 100] and drawn["other prices"] == [10 / 3, 100 / 3]
+
+
+def test_engines_that_are_ours_are_blue_and_each_limit_is_a_line():
+    all_axes = draw("engine_speeds").axes
+    blue = [[to_hex(bar.get_facecolor()).upper() == plots.BLUE for bar in axes.patches] for axes in all_axes]
+    assert blue == [[False, True], [False]]
+    limits = [[line.get_xdata()[0] for line in axes.lines] for axes in all_axes]
+    assert limits == [[45], [45, 300]], "16 bits may go beyond the limit of 32"
+    assert [text.get_text() for text in all_axes[0].texts][:2] == ["30", "42"]
+
+
+def test_growth_marks_what_was_reckoned():
+    time, memory = draw("growth").axes
+    hollow = [line.get_ydata().tolist() for line in time.lines if line.get_markerfacecolor() == "white"]
+    assert [points for points in hollow if points] == [[6000]]
+    assert not [line for line in memory.lines if line.get_markerfacecolor() == "white" and len(line.get_ydata())]
+    assert "reckoned from a part" in texts(draw("growth"))
+    assert "reckoned from a part" not in texts(draw("growth of one way"))
+
+
+def test_losses_that_are_the_same_still_have_a_place():
+    left, right = draw("same_losses").axes
+    drawn = {line.get_label(): line.get_ydata() for line in left.lines}
+    assert min(drawn["kept"]) > 0 and drawn["nudged"][0] == 1e-3
+    assert [text.get_text().strip() for text in right.texts] == ["9 s", "3 s", "2 s"]
+
+
+def test_time_by_part_adds_up_and_is_compared_with_the_first():
+    axes = draw("time_by_part").axes[0]
+    assert [text.get_text().strip() for text in axes.texts] == [
+        "100 s", "12 s, 8.33 times as fast", "2 s, 50 times as fast"
+    ]  # fmt: skip
+    ends = [bar.get_x() + bar.get_width() for bar in axes.containers[-1]]
+    assert ends == [100, 12, 2]
