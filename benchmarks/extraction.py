@@ -8,8 +8,8 @@ TensorFlow lets oneDNN choose the precision of each operation, and OpenVINO is a
 
 The limit is what the multiplications alone would take: the network's floating-point operations, counted from the shapes
 of its layers, over the fastest multiplication of two large matrices in the same run (NumPy's and TensorFlow's in 32
-bits, TensorFlow's in 16). An engine that does them all comes out above it only where the machine was busier while it
-multiplied.
+bits, TensorFlow's in 16). An engine may come out above it by convolutions that multiply less often (Lavin and Gray,
+2016), or where the machine was busier while it multiplied.
 
 ``largest_difference`` is the length of the difference of a photo's features from those of Keras, over their length, for
 the photo that differs most. For each 16-bit engine a head is trained on its features and asked about its own features
