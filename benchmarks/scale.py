@@ -64,7 +64,7 @@ def measure(stage: str, folder: str, cache: str, bits: int) -> dict:
     """Go through one stage in this process; return what it took. What it needs must have been kept before."""
     choices = settings.load(data=folder, weights="untrained", cache=cache)
     data = None if stage == "opening" else photos.open_data(choices)
-    weights = model.get_weights(choices, data) if stage in ("features", "fine-tuning") else None
+    weights = model.get_weights(choices, data) if stage in ("weights", "features", "fine-tuning") else None
     run = Path(cache) / "run"
     published = export.export(train.Run(run), data, choices).folder if stage == "answers" else None
     disk = on_disk(Path(cache))
@@ -119,7 +119,7 @@ class Kept:
     """The rows measured so far, kept in a file after each."""
 
     def __init__(self, file: Path | None):
-        self.file = file
+        self.file, self.machine = file, common.machine()  # with all its cores, whatever is left to a stage
         self.rows = json.loads(file.read_text())["rows"] if file and file.exists() else []
 
     def add(self, name: dict, measured) -> None:
@@ -134,7 +134,7 @@ class Kept:
 
     def result(self) -> dict:
         """Return what the file holds."""
-        made = {"date": datetime.now(UTC).date().isoformat(), "machine": common.machine()}
+        made = {"date": datetime.now(UTC).date().isoformat(), "machine": self.machine}
         return made | {"versions": common.versions("usearch", "onnxruntime"), "rows": self.rows}
 
 
@@ -174,6 +174,8 @@ def go_through(kept: Kept, folder: Path, cache: Path, per_class: int, fast: int,
         name = {"stage": stage, "bits": bits, "per_class": per_class, "cores": cores}
         with on_cores(cores):
             kept.add(name, lambda s=stage, b=bits: in_a_new_process(__file__, "--one", s, folder, cache, b))
+            if stage == "opening":  # weights that have to be drawn must not count as features
+                in_a_new_process(__file__, "--one", "weights", folder, cache, bits)
 
 
 @contextlib.contextmanager

@@ -18,8 +18,10 @@ import fine_tuning
 import inputs
 import one_answer
 import recipe
+import scale
 
 import book
+from skinlib import work
 from skinlib.settings import InputError, SkinlibError
 
 
@@ -334,3 +336,46 @@ def test_the_copy_holds_what_git_knows_and_a_touched_notebook_runs_the_same(tmp_
     ]
     ((old, new),) = changed
     assert new == old + "\n# touched"
+
+
+def test_stages_whose_time_is_known_are_left_out_of_large_sizes():
+    few, many = scale.stages(scale.MOST, 16), scale.stages(scale.MOST + 1, 16)
+    assert [stage for stage, _ in few] == [
+        "opening", "reading", "audit", "features", "features", "head", "fine-tuning", "answers",
+    ]  # fmt: skip
+    assert set(few) - set(many) == {("features", 32), ("answers", 32)}
+    assert scale.stages(scale.MOST + 1, 32) == [(stage, 32) for stage, _ in many]
+
+
+def test_what_was_measured_is_gone_on_with(tmp_path):
+    file, calls = tmp_path / "scale.json", []
+
+    def measured():
+        calls.append(1)
+        return {"files": 8, "seconds": 0.5}
+
+    for _ in range(2):
+        kept = scale.Kept(file)
+        for cores in (2, 1):
+            with scale.on_cores(1):
+                kept.add({"stage": "audit", "cores": cores}, measured)
+    assert len(calls) == 2
+    told = json.loads(file.read_text())
+    assert told == json.loads(json.dumps(kept.result()))
+    assert [row["cores"] for row in told["rows"]] == [2, 1] and told["machine"]["cores"] == work.cores()
+
+
+@pytest.mark.skipif(not scale.LINUX, reason="elsewhere no process can be kept to some of the cores")
+def test_a_stage_is_kept_to_its_cores():
+    before = work.cores()
+    with scale.on_cores(1):
+        assert work.cores() == 1
+    assert work.cores() == before
+
+
+def test_a_stage_in_a_process_of_its_own(sample, tmp_path):
+    told = scale.in_a_new_process(scale.__file__, "--one", "opening", sample.root, tmp_path, 32)
+    assert told["files"] == len(sample.photos) and told["seconds"] > 0
+    assert list(tmp_path.iterdir()), "the catalogue is kept for the stages after it"
+    again = scale.in_a_new_process(scale.__file__, "--one", "reading", sample.root, tmp_path, 32)
+    assert again["files"] == told["files"] and again["disk_megabytes"] == 0
