@@ -46,7 +46,7 @@ def row(what, ours, against, theirs, ratio, low=None, high=None, at_least=None, 
     goals = [f"≥ {at_least:g}" if at_least is not None else "", f"≤ {at_most:g}" if at_most is not None else ""]
     reached = None
     if any(goals):
-        reached = (at_least is None or ratio >= at_least) and (at_most is None or ratio <= at_most)
+        reached = bool((at_least is None or ratio >= at_least) and (at_most is None or ratio <= at_most))  # not NumPy's
     return {
         "what": what,
         "ours": ours,

@@ -379,3 +379,7 @@ def test_a_stage_in_a_process_of_its_own(sample, tmp_path):
     assert list(tmp_path.iterdir()), "the catalogue is kept for the stages after it"
     again = scale.in_a_new_process(scale.__file__, "--one", "reading", sample.root, tmp_path, 32)
     assert again["files"] == told["files"] and again["disk_megabytes"] == 0
+
+
+def test_a_goal_is_missed_by_a_number_of_numpy_too():
+    assert everything.row("memory", "2 MB", "itself", "1 MB", np.float64(2), at_most=1.1)["reached"] is False
