@@ -23,7 +23,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from processes import Watch, in_a_new_process, peak_megabytes
+from processes import Watch, in_a_new_process, on_disk, peak_megabytes
 
 from skinlib import audit, photos, settings, simulate
 
@@ -39,7 +39,7 @@ def measure(folder: str) -> dict:
         with Watch() as memory:
             found = audit.audit(data)
         ended, cpu = time.perf_counter(), time.process_time()
-        on_disk = sum(file.stat().st_size for file in Path(cache).rglob("*") if file.is_file())
+        kept = on_disk(cache)
     result = {
         "files": len(data.photos) + len(data.damaged),
         "photos": int(found.photos.photo_id.nunique()),
@@ -51,7 +51,7 @@ def measure(folder: str) -> dict:
         "peak_megabytes": peak_megabytes(),
         "anonymous_megabytes": None if memory.peak is None else round(memory.peak),
         "anonymous_megabytes_before": None if memory.before is None else round(memory.before),
-        "disk_megabytes": round(on_disk / 1e6),
+        "disk_megabytes": round(kept / 1e6),
     }
     if data.truth is not None:
         scores = audit.score(found, data.truth).dropna()  # of some kinds a small sample has no copies

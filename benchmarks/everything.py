@@ -73,6 +73,15 @@ def _rate(photos: float) -> str:
     return f"{photos:,.3g} photos/s" if photos < 1000 else f"{photos:,.0f} photos/s"
 
 
+def _faster(what: str, ours: dict, name: str, other: dict, at_least: float | None = None) -> dict:
+    """Return a row about two rates, as :func:`common.per_second` gives them."""
+    ratio, low, high = (
+        _ratio(ours[mine], other[theirs])
+        for mine, theirs in (("per_second", "per_second"), ("slowest", "fastest"), ("fastest", "slowest"))
+    )
+    return row(what, _rate(ours["per_second"]), name, _rate(other["per_second"]), ratio, low, high, at_least)
+
+
 def rows_of_recipe(result: dict) -> list[dict]:
     """Return what the recipe came to, with nothing kept and with everything kept."""
     times, goals = result["times"], {"cold": 12, "warm": 60}
@@ -108,20 +117,8 @@ def rows_of_extraction(result: dict) -> list[dict]:
                 )
             )
     ours = engines["OpenVINO"]
-    for name in ("Keras predict", "tf.function", "ONNX Runtime"):
-        other = engines[name]
-        found.append(
-            row(
-                "features, 32 bits",
-                _rate(ours["per_second"]),
-                name,
-                _rate(other["per_second"]),
-                _ratio(ours["per_second"], other["per_second"]),
-                _ratio(ours["slowest"], other["fastest"]),
-                _ratio(ours["fastest"], other["slowest"]),
-            )
-        )
-    return found
+    others = ("Keras predict", "tf.function", "ONNX Runtime")
+    return found + [_faster("features, 32 bits", ours, name, engines[name]) for name in others]
 
 
 def rows_of_inputs(result: dict) -> list[dict]:
@@ -130,19 +127,7 @@ def rows_of_inputs(result: dict) -> list[dict]:
     others = [(f"the network, {each['engine'].split(', ')[1]}", each, 1) for each in result["network"]] + [
         (each["way"], each, None) for each in others
     ]
-    return [
-        row(
-            "reading photos",
-            _rate(ours["per_second"]),
-            name,
-            _rate(each["per_second"]),
-            _ratio(ours["per_second"], each["per_second"]),
-            _ratio(ours["slowest"], each["fastest"]),
-            _ratio(ours["fastest"], each["slowest"]),
-            at_least=goal,
-        )
-        for name, each, goal in others
-    ]
+    return [_faster("reading photos", ours, name, each, goal) for name, each, goal in others]
 
 
 def rows_of_fine_tuning(result: dict) -> list[dict]:

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import common
 import numpy as np
+from processes import on_disk
 
 from skinlib import conditions, model, photos, train
 
@@ -81,14 +82,10 @@ def trained(network: keras.Model, inputs, labels, validation, options) -> dict:
 
 def kept(data: photos.DataSet, weights: model.Weights, paths: list[str], bits: int) -> dict:
     """Compute what enters the last stage, and the pooled features, of the photos; return both, and what that cost."""
-
-    def size():
-        return sum(file.stat().st_size for file in data.cache.rglob("*.npz"))
-
-    before = size()
+    before = on_disk(data.cache, "*.npz")
     rows, seconds, _ = common.timed(lambda: train.features(data, weights, model.LAST_STAGE, paths, bits=bits))
     found = {"rows": rows, "pooled": train.features(data, weights, "pool", paths, bits=bits)}
-    return found | {"seconds": round(seconds, 2), "megabytes": round((size() - before) / 1e6, 3)}
+    return found | {"seconds": round(seconds, 2), "megabytes": round((on_disk(data.cache, "*.npz") - before) / 1e6, 3)}
 
 
 def measure(options, folder: Path) -> dict:

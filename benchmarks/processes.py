@@ -48,6 +48,11 @@ class Watch:
         self._thread.join()
 
 
+def on_disk(folder: Path, pattern: str = "*") -> int:
+    """Return the bytes of all files below a folder whose names match."""
+    return sum(file.stat().st_size for file in Path(folder).rglob(pattern) if file.is_file())
+
+
 def used() -> tuple[float, float]:
     """Return seconds on the clock, and processor seconds of this process and those it has waited for."""
     times = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))

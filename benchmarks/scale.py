@@ -1,6 +1,6 @@
 """Time, memory and disk of every stage as photos grow from hundreds to tens of thousands.
 
-    python benchmarks/scale.py [--per-class 125 1250 6400] [--samples DIR] [--cache DIR] [--json FILE]
+    python benchmarks/scale.py [--per-class 125 800 6400] [--samples DIR] [--cache DIR] [--json FILE]
 
 Draws samples of N photos per condition (8) and takes each through the stages: opening the folder, where every file is
 read and checked, the audit, the frozen network's features, the head, one epoch of fine-tuning and the answers of the
@@ -14,7 +14,7 @@ is a matter of the number of photos alone. So is that of the answers. The smalle
 one core: what that costs is what chapter 7 reckons with.
 
 A result that was written to FILE before is gone on with: what is in there is not measured again. Run it on a machine
-that has nothing else to do. The default sizes need about an hour and a half on two cores, and 25 GB of disk.
+that has nothing else to do. The default sizes take about an hour on two cores, and 20 GB of disk.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from pathlib import Path
 
 import common
 import numpy as np
-from processes import Watch, in_a_new_process, peak_megabytes, used
+from processes import Watch, in_a_new_process, on_disk, peak_megabytes, used
 
 from skinlib import audit, conditions, export, exported, model, photos, settings, simulate, splits, train, work
 from skinlib.files import write_json, written_whole
@@ -41,11 +41,6 @@ LINUX = hasattr(os, "sched_setaffinity")
 """Whether a process can be kept to some of the cores."""
 MOST = 12_000
 """Files up to which the stages are measured whose time grows with each photo alike."""
-
-
-def on_disk(folder: Path) -> int:
-    """Return the bytes of all files below a folder."""
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def fine_tuning(data: photos.DataSet, weights: model.Weights, bits: int) -> int:
@@ -67,7 +62,7 @@ def measure(stage: str, folder: str, cache: str, bits: int) -> dict:
     weights = model.get_weights(choices, data) if stage in ("weights", "features", "fine-tuning") else None
     run = Path(cache) / "run"
     published = export.export(train.Run(run), data, choices).folder if stage == "answers" else None
-    disk = on_disk(Path(cache))
+    disk = on_disk(cache)
     (clock, cpu), more = used(), {}
     with Watch() as memory:
         if stage == "opening":
@@ -95,7 +90,7 @@ def measure(stage: str, folder: str, cache: str, bits: int) -> dict:
         "peak_megabytes": peak_megabytes(),
         "anonymous_megabytes": None if memory.peak is None else round(memory.peak),
         "anonymous_megabytes_before": None if memory.before is None else round(memory.before),
-        "disk_megabytes": round((on_disk(Path(cache)) - disk) / 1e6, 1),
+        "disk_megabytes": round((on_disk(cache) - disk) / 1e6, 1),
         **more,
     }
 
@@ -141,7 +136,7 @@ class Kept:
 def main(arguments: list[str] | None = None) -> dict:
     """Measure, print and return the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--per-class", type=int, nargs="+", default=[125, 1250, 6400], metavar="N")
+    parser.add_argument("--per-class", type=int, nargs="+", default=[125, 800, 6400], metavar="N")
     parser.add_argument("--samples", type=Path, metavar="DIR", help="keep what is drawn here, for the next time")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="work here, and leave what was computed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here; go on with what it holds")
@@ -158,7 +153,7 @@ def main(arguments: list[str] | None = None) -> dict:
             folder = (options.samples or Path(scratch)) / f"sample-{per_class}"
             if not folder.exists():
                 simulate.write_sample(folder, per_class)
-            for cores in {work.cores(): None, 1: None} if per_class == sizes[0] and LINUX else (work.cores(),):
+            for cores in sorted({work.cores(), 1}, reverse=True) if per_class == sizes[0] and LINUX else [work.cores()]:
                 place = (options.cache or Path(scratch)) / f"cache-{per_class}-{cores}"
                 go_through(kept, folder, place, per_class, fast, cores)
                 if not options.cache:

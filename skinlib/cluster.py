@@ -26,17 +26,14 @@ PATIENCE = 10
 """Seconds to wait for an answer from a cluster's address. Ray itself would try for many minutes."""
 
 
-def ray(
-    make: Callable[[], Callable], items: Iterable, workers: int | None = None, address: str | None = None
-) -> Iterator:
+def ray(make: Callable[[], Callable], items: Iterable, workers: int | None = None, address: str = "local") -> Iterator:
     """Yield ``make()(item)`` for each item, in order: a runner, as :func:`skinlib.work.threads` is one.
 
     ``address`` names a Ray cluster that is up, as ``ray.init`` takes it ("auto" for the one this machine belongs to);
-    without it, or with "local", a cluster of this machine's cores is started, and stopped at the end. ``workers``
-    processes share the work, each on one core; by default as many as the cluster has cores. Each calls ``make`` once in
-    65,536 items.
-    What ``make`` or a worker raises is raised here. Raises SkinlibError where Ray is not installed or the cluster can't
-    be reached.
+    with "local" a cluster of this machine's cores is started, and stopped at the end. ``workers`` processes share the
+    work, each on one core; by default as many as the cluster has cores. Each calls ``make`` once in 65,536 items. What
+    ``make`` or a worker raises is raised here. Raises SkinlibError where Ray is not installed or the cluster can't be
+    reached.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # it would report on its use to its makers
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what fails is raised
@@ -51,7 +48,7 @@ def ray(
         return
     ours = not engine.is_initialized()
     if ours:
-        _start(engine, workers or work.cores(), None if address == "local" else address)
+        _start(engine, workers or work.cores(), address)
     try:
         workers = workers or int(engine.cluster_resources().get("CPU", 1))
         while window:
@@ -85,19 +82,22 @@ def _pipeline(engine, make: Callable[[], Callable], items: list, workers: int) -
         yield result
 
 
-def _start(engine, workers: int, address: str | None) -> None:
+def _start(engine, workers: int, address: str) -> None:
     """Start a cluster on this machine, or join the one at ``address``, without a word."""
     quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    local = {"num_cpus": workers, "include_dashboard": False, "object_store_memory": 2**29}
+    local = (
+        {"num_cpus": workers, "include_dashboard": False, "object_store_memory": 2**29} if address == "local" else {}
+    )
     try:
-        host, _, port = (address or "").rpartition(":")
+        host, _, port = address.rpartition(":")
         if port.isdecimal() and "/" not in host:
             socket.create_connection((host, int(port)), PATIENCE).close()
         with silent():  # of that setting Ray makes a line itself
-            engine.init(address=address or "local", **quiet, **({} if address else local))
+            engine.init(address=address, **quiet, **local)
     except Exception as error:  # the engine has a class of its own for every kind of failure
         reason = str(error).strip().split("\n")[0][:120]
-        raise SkinlibError(f"no Ray cluster at {address or 'this machine'} ({reason}): see `ray status`") from error
+        where = "this machine" if address == "local" else address
+        raise SkinlibError(f"no Ray cluster at {where} ({reason}): see `ray status`") from error
 
 
 class _Worker:

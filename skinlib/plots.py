@@ -1517,9 +1517,10 @@ STAGE_MARKS = "osD^vP"
 """A colour and a mark for each stage."""
 
 
-def _powers_of_ten(axis) -> None:
-    axis.set_major_locator(LogLocator(10, numticks=20))
-    axis.set_minor_locator(NullLocator())
+def _powers_of_ten(*axes) -> None:
+    for axis in axes:
+        axis.set_major_locator(LogLocator(10, numticks=20))
+        axis.set_minor_locator(NullLocator())
 
 
 @book_figure
@@ -1544,8 +1545,7 @@ def time_per_stage(measured: pd.DataFrame, projected: pd.DataFrame) -> Figure:
         axes.plot(points.index, points, marker=mark, color=STAGE_COLOURS[place], markersize=6)
         axes.plot(ahead.index, ahead, color=STAGE_COLOURS[place], linestyle=(0, (4, 2.5)), linewidth=1.5)
         handles.append(Line2D([], [], marker=mark, color=STAGE_COLOURS[place], markersize=6, label=stage))
-    for axis in (axes.xaxis, axes.yaxis):
-        _powers_of_ten(axis)
+    _powers_of_ten(axes.xaxis, axes.yaxis)
     axes.set(xlabel="photos", ylabel="seconds")
     handles.append(Line2D([], [], color=GREY, linestyle=(0, (4, 2.5)), linewidth=1.5, label="projected"))
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
@@ -1654,8 +1654,7 @@ def memory_by_size(stages: pd.DataFrame, at_once: pd.Series, has: float) -> Figu
     axes.plot(at_once.index, at_once, **dashed, label="all features at once")
     axes.axhline(has, color="black", linewidth=1.2, linestyle=":", label="what the machine has")
     axes.set(xscale="log", yscale="log", xlabel="photos", ylabel="megabytes")
-    for axis in (axes.xaxis, axes.yaxis):
-        _powers_of_ten(axis)
+    _powers_of_ten(axes.xaxis, axes.yaxis)
     axes.grid(axis="y")
     figure.legend(loc="outside upper center", ncols=4)
     return figure
@@ -1676,8 +1675,7 @@ def bill(costs: pd.DataFrame, others: Mapping[str, pd.Series] | None = None) -> 
     for words, dollars in (others or {}).items():
         axes.plot(dollars.index, dollars, color="black", linewidth=1.5, linestyle=(0, (4, 2.5)), label=words)
     axes.set(xscale="log", yscale="log", xlabel="photos", ylabel="dollars")
-    for axis in (axes.xaxis, axes.yaxis):
-        _powers_of_ten(axis)
+    _powers_of_ten(axes.xaxis, axes.yaxis)
     axes.grid(axis="y")
     figure.legend(loc="outside upper center", ncols=5)
     return figure
@@ -1751,8 +1749,7 @@ def growth(table: pd.DataFrame) -> Figure:
             hollow = part[part.reckoned] if column == "seconds" else part[:0]
             axes.plot(hollow.files, hollow[column], mark, color=colour, markersize=6, markerfacecolor="white")
         axes.set(xscale="log", yscale="log", xlabel="files", ylabel=words)
-        for axis in (axes.xaxis, axes.yaxis):
-            _powers_of_ten(axis)
+        _powers_of_ten(axes.xaxis, axes.yaxis)
         axes.grid()
     low, high = table.megabytes.min(), table.megabytes.max()
     panels[1].set_ylim(10 ** np.floor(np.log10(low)), 10 ** np.ceil(np.log10(high * 1.01)))
@@ -1780,8 +1777,7 @@ def same_losses(gaps: pd.DataFrame, line: tuple[str, float], seconds: pd.Series)
     left.axhline(line[1], color="black", linewidth=1.2, linestyle=(0, (4, 3)), label=line[0])
     left.set(yscale="log", xlabel="epoch", ylabel="difference of the loss")
     left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    left.yaxis.set_major_locator(LogLocator(10, numticks=20))
-    left.yaxis.set_minor_locator(NullLocator())
+    _powers_of_ten(left.yaxis)
     left.grid(axis="y")
     places = np.arange(len(seconds))
     right.barh(places, seconds, 0.6, color=[colours[way] for way in seconds.index])

@@ -28,7 +28,7 @@ def two_workers():
     import ray
 
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-    cluster._start(ray, 2, None)
+    cluster._start(ray, 2, "local")
     yield
     ray.shutdown()
 
