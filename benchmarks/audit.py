@@ -22,10 +22,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import common
 import numpy as np
 from processes import Watch, in_a_new_process, on_disk, peak_megabytes
 
-from skinlib import audit, photos, settings, simulate
+from skinlib import audit, photos, settings
 
 PEERS = ("all-pairs", "imagededup")
 
@@ -113,9 +114,7 @@ def main(argv: list[str] | None = None) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as scratch:
         for times in sorted(set(options.times)):
-            folder = (options.samples or Path(scratch)) / f"sample-{options.per_class * times}"
-            if not folder.exists():
-                simulate.write_sample(folder, options.per_class * times)
+            folder = common.sample(options.samples or Path(scratch), options.per_class * times)
             row = {"times": times, "audit": in_a_new_process(__file__, "--one", folder)}
             for peer in () if options.no_peers else PEERS:
                 row[peer] = in_a_new_process(Path(__file__).with_name("peers.py"), peer, folder)

@@ -148,6 +148,16 @@ def at_least_one(text: str) -> int:
     return number
 
 
+def sample(folder: Path, per_class: int) -> Path:
+    """Return the folder, below ``folder``, of the sample of so many photos per condition; draw it if it isn't there."""
+    from skinlib import simulate
+
+    drawn = folder / f"sample-{per_class}"
+    if not drawn.exists():
+        simulate.write_sample(drawn, per_class)
+    return drawn
+
+
 def opened(options: argparse.Namespace, cache: Path | None = None) -> "tuple[photos.DataSet, model.Weights]":
     """Open the data and weights of the options. What is computed from the photos afterwards goes to ``cache``."""
     from skinlib import model, photos

@@ -230,7 +230,11 @@ class Script:
 
 
 SCRIPTS = {
-    "recipe": Script(rows_of_recipe, quick=("--cold", "1", "--warm", "1")),
+    "recipe": Script(
+        rows_of_recipe,
+        full=("--per-class", "145"),  # as many photos as the original had
+        quick=("--cold", "1", "--warm", "1"),
+    ),
     "extraction": Script(
         rows_of_extraction,
         full=("--photos", "48"),
@@ -306,7 +310,7 @@ def measure(names: list[str], quick: bool) -> dict:
     }
     for name in names:
         arguments = SCRIPTS[name].quick if quick else SCRIPTS[name].full
-        if name == "audit":
+        if name in ("recipe", "audit"):
             arguments += ("--samples", str(cache / "samples"))
         clock, processor = used()
         try:

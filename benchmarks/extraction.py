@@ -24,9 +24,11 @@ import common
 import numpy as np
 import onnxruntime
 
-from skinlib import conditions, evaluate, export, model, splits, train, work
+from skinlib import conditions, evaluate, export, model, splits, train, work  # before TensorFlow, which it silences
 
 tf, keras = model.tf, model.keras
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2  # noqa: E402
+
 BATCH = {"Keras predict": 32, "tf.function": 32, "ONNX Runtime": 8}
 """Photos in a batch, as suited each engine in a few trials. OpenVINO takes one a core."""
 MATRIX = 4096
@@ -70,7 +72,7 @@ def engines(network: keras.Model) -> dict[str, tuple[int, Callable]]:
     backbone = backbone_of(network)
     signature = [tf.TensorSpec((None, model.SIZE, model.SIZE, 3), tf.float32, name="photo")]
     variable = tf.function(lambda photo: backbone(photo, training=False), input_signature=signature)
-    constant = model.convert_variables_to_constants_v2(variable.get_concrete_function())  # as fast as it gets
+    constant = convert_variables_to_constants_v2(variable.get_concrete_function())  # as fast as it gets
     named = tf.function(lambda photo: {"pool": backbone(photo, training=False)}, input_signature=signature)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = work.cores()

@@ -34,7 +34,7 @@ import common
 import numpy as np
 from processes import Watch, in_a_new_process, on_disk, peak_megabytes, used
 
-from skinlib import audit, conditions, export, exported, model, photos, settings, simulate, splits, train, work
+from skinlib import audit, conditions, export, exported, model, photos, settings, splits, train, work
 from skinlib.files import write_json, written_whole
 
 LINUX = hasattr(os, "sched_setaffinity")
@@ -150,9 +150,7 @@ def main(arguments: list[str] | None = None) -> dict:
     sizes = sorted(set(options.per_class))
     with tempfile.TemporaryDirectory() as scratch:
         for per_class in sizes:
-            folder = (options.samples or Path(scratch)) / f"sample-{per_class}"
-            if not folder.exists():
-                simulate.write_sample(folder, per_class)
+            folder = common.sample(options.samples or Path(scratch), per_class)
             for cores in sorted({work.cores(), 1}, reverse=True) if per_class == sizes[0] and LINUX else [work.cores()]:
                 place = (options.cache or Path(scratch)) / f"cache-{per_class}-{cores}"
                 go_through(kept, folder, place, per_class, fast, cores)

@@ -9,7 +9,6 @@ import io
 import os
 import socket
 import sys
-import tempfile
 import threading
 import warnings
 from collections.abc import Sequence
@@ -32,7 +31,6 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # whatever a user set for other work
 with silent():  # TensorFlow talks there before anyone can ask it not to
     import keras
     import tensorflow as tf
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     tf.config.list_physical_devices()  # the last of the start-up messages comes with the devices
 tf.get_logger().setLevel("ERROR")  # it warns of tracing functions anew, which many short trainings have to do
@@ -140,7 +138,7 @@ class Extractor:
     several threads may call it at a time, and keep all cores busy that way. Use :func:`extractor` to make one.
     """
 
-    def __init__(self, graph: Path, bits: int):
+    def __init__(self, graph: openvino.Model, bits: int):
         precision = {32: "f32", 16: "bf16"}[bits]
         if bits == 16 and not has_bfloat16():
             raise InputError("this processor has no arithmetic of 16 bits (bfloat16): use 32 bits")
@@ -179,17 +177,17 @@ def extractor(network: keras.Model, bits: int = 32) -> Extractor:
     """
     layers = [network.get_layer(name).output for name in (LAST_STAGE, "pool")]
     frozen = keras.Model(network.get_layer("resize").output, layers)
+    # As constants, which are traced sooner than variables are made constant afterwards.
+    weights = [
+        [variable.numpy() for variable in some] for some in (frozen.trainable_variables, frozen.non_trainable_variables)
+    ]
 
-    @tf.function(input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32)])
+    @tf.function(input_signature=[tf.TensorSpec((1, SIZE, SIZE, 3), tf.float32)], autograph=False)
     def extract(photo):
-        last_stage, pooled = frozen(photo, training=False)
+        (last_stage, pooled), _ = frozen.stateless_call(*weights, photo, training=False)
         return last_stage[:, ::2, ::2], pooled
 
-    constant = convert_variables_to_constants_v2(extract.get_concrete_function())
-    with tempfile.TemporaryDirectory() as folder:
-        graph = Path(folder) / "frozen.pb"
-        graph.write_bytes(constant.graph.as_graph_def().SerializeToString())
-        return Extractor(graph, bits)
+    return Extractor(openvino.convert_model(extract.get_concrete_function()), bits)
 
 
 def part_after(model: keras.Model, layer: str, bits: int = 32) -> keras.Model:

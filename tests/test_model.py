@@ -86,6 +86,15 @@ def test_extractor_answers_each_photo_alone(network):
     assert [rows.shape for rows in extract(squares[:0])] == [(0, 7, 7, 1024), (0, 2048)]
 
 
+def test_extractor_keeps_the_weights_it_was_made_with():
+    network, photo = model.build(), np.full((224, 224, 3), 99, np.float32)
+    extract = model.extractor(network)
+    before = extract.one(photo)
+    network.set_weights([np.zeros_like(array) for array in network.get_weights()])
+    del network
+    assert all(map(np.array_equal, before, extract.one(photo)))
+
+
 def test_extractor_may_first_be_asked_by_many_threads_at_once(tmp_path):
     """OpenVINO's first array, handed over by two threads at a time, made it wait for itself for ever."""
     script = """
