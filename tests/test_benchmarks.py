@@ -3,6 +3,7 @@
 import functools
 import itertools
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -145,11 +146,13 @@ def test_extraction(options):
     assert [row["features"] for row in result["accuracy"]][1:] == [name for name in engines if "16 bits" in name]
 
 
-def test_recipe(options, monkeypatch):
+def test_recipe(options, monkeypatch, tmp_path):
     monkeypatch.setattr(recipe.train, "EPOCHS", 2)  # twelve of the original would take a minute
     monkeypatch.setattr(recipe.train, "Recipe", functools.partial(recipe.train.Recipe, epochs=2))
-    result = recipe.main(["--cold", "1", "--warm", "2", *options])
+    drawn = ["--per-class", "6", "--samples", str(tmp_path)]
+    result = recipe.main(["--cold", "1", "--warm", "2", *drawn, *options])
     assert same_as_written(result, options)
+    assert result["files"] <= 48 and (tmp_path / "sample-6" / "truth.csv").is_file(), "some files are damaged"
     times, epochs = result["times"], result["epochs"]
     assert len(epochs) == 2
     other = times["original"]["seconds"] - sum(epochs)
@@ -165,6 +168,88 @@ def test_recipe(options, monkeypatch):
         assert result["profile"]["warm"][part] == 0 < result["profile"]["cold"][part]
     assert result["largest_difference"] < 1e-3 and result["same_top_answer"] == 1
     assert result["all_runs_identical"]
+
+
+@pytest.fixture
+def accelerator():
+    """Return the benchmark that runs on any backend of Keras: TensorFlow here, which the others have chosen before."""
+    import accelerator
+
+    return accelerator
+
+
+def test_accelerator(accelerator, tmp_path):
+    options = ["--per-class", "5", "--photos", "4", "--validation", "2", "--epochs", "2", "--repeats", "1"]
+    options += ["--bits", "32", "--json", str(tmp_path / "result.json")]
+    result = accelerator.main(options)
+    assert same_as_written(result, options)
+    assert result["machine"]["backend"] == "tensorflow" and result["versions"]["tensorflow"]
+    assert set(result["extraction"]) == {"32 bits"}
+    times = result["recipe"]["times"]
+    assert list(times["cold"]["parts"]) == ["features", "training", "prediction"]
+    assert list(times["original"]["parts"]) == list(times["warm"]["parts"]) == ["training", "prediction"]
+    for way in times.values():
+        assert sum(way["parts"].values()) == pytest.approx(way["seconds"], abs=0.001)
+        assert way["first"] > way["seconds"], "the first time compiles"
+    for kind, ratios in result["recipe"]["ratios"].items():
+        assert ratios["ratio"] == pytest.approx(times["original"]["seconds"] / times[kind]["seconds"], rel=0.02)
+        assert ratios["first"] == pytest.approx(times["original"]["first"] / times[kind]["first"], rel=0.02)
+        assert ratios["low"] <= ratios["ratio"] <= ratios["high"]
+    assert result["recipe"]["largest_difference"] < 1e-3 and result["recipe"]["same_top_answer"] == 1
+    told = result["fine_tuning"]["32 bits"]
+    ordinary, kept = told["ways"]["ordinary"], told["ways"]["kept"]
+    assert len(ordinary["loss"]) == len(kept["val_loss"]) == 2
+    assert kept["loss"] == pytest.approx(ordinary["loss"], rel=1e-2)
+    assert told["largest_loss_difference"] == accelerator.gap(ordinary, kept) < 1e-2 * max(ordinary["val_loss"])
+    assert told["ratio"]["ratio"] == pytest.approx(ordinary["seconds"] / kept["seconds"], abs=0.01)
+    assert told["ratio_step"] == pytest.approx(ordinary["step"] / kept["step"], rel=0.01)
+
+
+def test_accelerator_begins_again_and_loses_nothing_at_the_stage(accelerator):
+    squares = np.random.default_rng(0).uniform(0, 255, (2, accelerator.SIZE, accelerator.SIZE, 3)).astype(np.float32)
+    network = accelerator.build(accelerator.draw_weights(squares, 0), 0)
+    before = accelerator.part_before(network, "pool", accelerator.LAST_STAGE).predict(squares, verbose=0)
+    learner = accelerator.Learner(accelerator.part_after(network, accelerator.LAST_STAGE), 1e-3, "conv5")
+    answers = learner.network.predict(before[accelerator.LAST_STAGE], verbose=0)
+    assert answers == pytest.approx(network.predict(squares, verbose=0), abs=1e-5), "nothing is lost at the stage"
+    assert 0 < before["pool"].std() < 100, "numbers stay those of a trained network"
+    weights = learner.network.get_weights()
+    learner.learn(before[accelerator.LAST_STAGE], np.array([0, 1]), np.array([0]), np.array([1]), OneEpoch)
+    changed = {layer.name for layer in learner.network.layers if layer.trainable_weights}
+    assert changed and all(name.startswith(("conv5", "hidden", "prob")) and "bn" not in name for name in changed)
+    assert any((old != new).any() for old, new in zip(weights, learner.network.get_weights(), strict=True))
+    learner.begin_again()
+    assert all((old == new).all() for old, new in zip(weights, learner.network.get_weights(), strict=True))
+
+
+class OneEpoch:
+    epochs, seed = 1, 0
+
+
+def test_accelerator_has_the_package_s_constants(accelerator):
+    from skinlib import model, train
+
+    for name in ("SIZE", "HIDDEN", "MEANS_BGR", "LAST_STAGE", "CALIBRATION_PHOTOS"):
+        assert getattr(accelerator, name) == getattr(model, name)
+    for name in ("EPOCHS", "BATCH_SIZE", "LEARNING_RATE", "FINE_TUNING_RATE"):
+        assert getattr(accelerator, name) == getattr(train, name)
+
+
+def test_accelerator_needs_no_tensorflow():
+    # Of Keras's backends the only other one that is sure to be here can't train, but it can be imported and refused.
+    code = (
+        "import sys; sys.modules['tensorflow'] = sys.modules['openvino_telemetry'] = None; import accelerator, common; "
+        "assert not {'skinlib.model', 'skinlib.train'} & set(sys.modules); common.run(accelerator.main)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=everything.HERE,
+        env=os.environ | {"KERAS_BACKEND": "openvino"},
+        capture_output=True,
+        text=True,
+    )
+    assert told.returncode == 2
+    assert told.stderr.strip() == "Keras on openvino can't train: set KERAS_BACKEND to tensorflow, jax or torch"
 
 
 def test_one_answer_tells_a_refusal_from_an_answer(tmp_path, exported, grouped_run, sample):
