@@ -14,7 +14,6 @@ import sys
 import tempfile
 import warnings
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -26,6 +25,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from skinlib import settings as settings_module
+from skinlib import work
 from skinlib.conditions import CONDITIONS, KEYS, SPLITS, by_folder
 from skinlib.files import written_whole
 from skinlib.settings import InputError, Settings, SkinlibError
@@ -210,8 +210,8 @@ def catalogue(root, cache: Path | None = None) -> tuple[pd.DataFrame, pd.DataFra
     before = _load_known(kept)
     known = dict(before)
     rows = []
-    with _pillow_quiet(), ThreadPoolExecutor() as pool:
-        checked = pool.map(lambda file: _inspect(root, file, known), files)
+    with _pillow_quiet():
+        checked = work.threads(lambda: lambda file: _inspect(root, file, known), files)
         for path, result in zip(files, tqdm(checked, "photos", len(files), disable=None, leave=False), strict=True):
             if isinstance(result, str):
                 left_out.append((path, result))
@@ -295,7 +295,7 @@ def _why_not(root: Path, path: Path) -> str:
     return "in a folder within a condition's folder" if len(folders) > 1 else ""
 
 
-def _inspect(root: Path, path: str, known: dict) -> dict | str:
+def _inspect(root: Path, path: str, known: dict) -> tuple | str:
     """Return the catalogue's row of one file, or the reason to leave it out. Adds what it learns to ``known``."""
     try:
         data = _read_bytes(root / path)
@@ -309,8 +309,8 @@ def _inspect(root: Path, path: str, known: dict) -> dict | str:
     split_folder, folder, _ = path.split("/")
     condition = by_folder(folder)
     split = next(split for split, name in SPLITS.items() if name == split_folder)
-    values = (path, condition.key, condition.group, split, sha256, len(data), kind, width, height, sha256[:16])
-    return dict(zip(PHOTO_COLUMNS, values, strict=True))
+    # As PHOTO_COLUMNS has them.
+    return path, condition.key, condition.group, split, sha256, len(data), kind, width, height, sha256[:16]
 
 
 def _load_known(file: Path) -> dict:
