@@ -53,7 +53,7 @@ INDEXED = 64
 """Features of one photo that go into the index, the strongest of each cell first."""
 ASKED = 128
 """Features of one photo whose neighbours are asked for: asking, unlike putting in, can be done in parallel."""
-PART = 4_096
+PART = 16_384
 """Photos in one index of features. It is built in memory, 20 kilobytes a photo, and then read from disk. Every index is
 asked for each photo: the smaller they are, the more there are to ask."""
 SQUARE = 128
