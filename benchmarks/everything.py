@@ -66,6 +66,8 @@ def _ratio(ours: float, other: float) -> float:
 
 
 def _seconds(value: float) -> str:
+    if value >= 1000:
+        return f"{value:,.0f} s"
     return f"{value:.3g} s" if value >= 1 else f"{1000 * value:.3g} ms"
 
 
