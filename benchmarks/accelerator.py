@@ -44,7 +44,7 @@ import cv2
 import numpy as np
 
 import skinlib
-from skinlib import conditions, photos, settings, simulate, splits, work
+from skinlib import conditions, photos, settings, splits, work
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
@@ -356,9 +356,7 @@ def measure(options, folder: Path) -> dict:
             f"Keras on {keras.backend.backend()} can't train: set KERAS_BACKEND to tensorflow, jax or torch"
         )
     full_precision()
-    root = options.data or folder / "sample"
-    if not root.exists():
-        simulate.write_sample(root, options.per_class, options.seed)
+    root = options.data or common.sample(folder, options.per_class)
     data = photos.open_data(settings.load(data=str(root), cache=folder))
     table, files = data.photos, [data.path(path) for path in data.photos.path]
 
@@ -408,7 +406,7 @@ def told(name: str, found: dict) -> dict:
 def main(arguments: list[str] | None = None) -> dict:
     """Measure, print and return the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, metavar="FOLDER", help="photos to use; drawn there if it is not there yet")
+    parser.add_argument("--data", type=Path, metavar="FOLDER", help="photos to use, instead of drawn ones")
     parser.add_argument("--per-class", type=common.at_least_one, default=145, help="photos drawn per condition (145)")
     parser.add_argument("--photos", type=common.at_least_one, default=512, help="photos to fine-tune on (512)")
     parser.add_argument("--validation", type=common.at_least_one, default=128, help="photos held out of those (128)")

@@ -229,6 +229,8 @@ class Script:
     rows: Callable[[dict], list[dict]]
     full: tuple[str, ...] = ()
     quick: tuple[str, ...] = ()
+    draws: bool = False
+    """Whether it draws samples, which are kept for the next time."""
 
 
 SCRIPTS = {
@@ -236,6 +238,7 @@ SCRIPTS = {
         rows_of_recipe,
         full=("--per-class", "145"),  # as many photos as the original had
         quick=("--cold", "1", "--warm", "1"),
+        draws=True,
     ),
     "extraction": Script(
         rows_of_extraction,
@@ -244,7 +247,7 @@ SCRIPTS = {
     ),
     "inputs": Script(rows_of_inputs, full=("--repeats", "5"), quick=("--photos", "8", "--repeats", "1")),
     "fine_tuning": Script(rows_of_fine_tuning, quick=("--photos", "8", "--validation", "4", "--epochs", "2")),
-    "audit": Script(rows_of_audit, quick=("--per-class", "5", "--times", "1", "4")),
+    "audit": Script(rows_of_audit, quick=("--per-class", "5", "--times", "1", "4"), draws=True),
     "one_answer": Script(rows_of_one_answer, quick=("--repeats", "1")),
 }
 
@@ -312,7 +315,7 @@ def measure(names: list[str], quick: bool) -> dict:
     }
     for name in names:
         arguments = SCRIPTS[name].quick if quick else SCRIPTS[name].full
-        if name in ("recipe", "audit"):
+        if SCRIPTS[name].draws:
             arguments += ("--samples", str(cache / "samples"))
         clock, processor = used()
         try:
