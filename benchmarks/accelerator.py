@@ -44,12 +44,16 @@ import cv2
 import numpy as np
 
 import skinlib
-from skinlib import conditions, photos, settings, splits, work
+from skinlib.base import runner
+from skinlib.base.errors import InputError
+from skinlib.base.settings import load_settings
+from skinlib.data import conditions, reading, splits
+from skinlib.data.dataset import open_data
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
-# As skinlib.model and skinlib.train have them, which can't be asked where TensorFlow is absent; a test compares.
+# As skinlib.learn.networks and skinlib.learn.train have them, which can't be asked where TensorFlow is absent; a test compares.
 SIZE, HIDDEN = 224, 512
 MEANS_BGR = (103.939, 116.779, 123.68)
 LAST_STAGE = "conv4_block6_out"
@@ -106,7 +110,7 @@ def versions() -> dict[str, str]:
 
 def prepare(path: Path) -> np.ndarray:
     """Read a photo and resize it to float32 (224, 224, 3)."""
-    return cv2.resize(photos.read(path).astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(reading.read(path).astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
 
 
 def draw_weights(squares: np.ndarray, seed: int) -> list[np.ndarray]:
@@ -121,7 +125,7 @@ def draw_weights(squares: np.ndarray, seed: int) -> list[np.ndarray]:
 
 
 def build(arrays: list[np.ndarray], seed: int, bits: int = 32) -> keras.Model:
-    """Build the whole network as ``skinlib.model.build`` does, but for resizing, with ResNet50 in so many bits."""
+    """Build the whole network as ``skinlib.learn.networks.build`` does, but for resizing, with ResNet50 in so many bits."""
     keras.utils.set_random_seed(seed)
     photo = keras.Input((SIZE, SIZE, 3), name="photo")
     x = keras.ops.flip(photo, axis=-1)  # RGB to BGR
@@ -145,7 +149,7 @@ def part_before(network: keras.Model, *layers: str) -> keras.Model:
 
 
 def part_after(network: keras.Model, layer: str) -> keras.Model:
-    """Return a copy of what follows "pool" or the input of the last stage, as ``skinlib.model.part_after`` does."""
+    """Return a copy of what follows "pool" or the input of the last stage, as ``skinlib.learn.networks.part_after`` does."""
     part = keras.Model(network.get_layer(layer).output, network.output)
 
     def same_layer(original):
@@ -352,16 +356,16 @@ def gap(one: dict, other: dict) -> float:
 def measure(options, folder: Path) -> dict:
     """Measure, with what is drawn below ``folder``; return the figures as --json writes them."""
     if keras.backend.backend() not in ("tensorflow", "jax", "torch"):
-        raise settings.InputError(
+        raise InputError(
             f"Keras on {keras.backend.backend()} can't train: set KERAS_BACKEND to tensorflow, jax or torch"
         )
     full_precision()
     root = options.data or common.sample(folder, options.per_class)
-    data = photos.open_data(settings.load(data=str(root), cache=folder))
+    data = open_data(load_settings(data=str(root), cache=folder))
     table, files = data.photos, [data.path(path) for path in data.photos.path]
 
     def read():
-        return list(work.threads(lambda: prepare, files))
+        return list(runner.threads(lambda: prepare, files))
 
     squares = np.stack(read())  # the system has the files in memory from now on
     reading = [common.timed(read)[1] for _ in range(options.repeats)]
@@ -369,7 +373,7 @@ def measure(options, folder: Path) -> dict:
     shuffled = np.random.default_rng(options.seed).permutation(len(table))
     some = shuffled[: options.photos + options.validation]
     if len(some) < options.photos + options.validation:
-        raise settings.InputError(f"{root} has {len(table)} photos: ask for fewer")
+        raise InputError(f"{root} has {len(table)} photos: ask for fewer")
     arrays = draw_weights(squares[shuffled[:CALIBRATION_PHOTOS]], options.seed)
 
     side = splits.official(table, options.seed)
@@ -381,7 +385,7 @@ def measure(options, folder: Path) -> dict:
         "machine": {
             "device": device(),
             "backend": keras.backend.backend(),
-            "cores": work.cores(),
+            "cores": runner.cores(),
             "system": platform.system(),
         },
         "versions": versions(),
@@ -412,7 +416,7 @@ def main(arguments: list[str] | None = None) -> dict:
     parser.add_argument("--validation", type=common.at_least_one, default=128, help="photos held out of those (128)")
     parser.add_argument("--epochs", type=common.at_least_one, default=EPOCHS)
     parser.add_argument("--repeats", type=common.at_least_one, default=3, help="runs after the first (default: 3)")
-    parser.add_argument("--bits", type=int, nargs="+", choices=POLICIES, default=list(POLICIES), help="default: both")
+    parser.add_argument("--bits", type=int, nargs="+", settings=POLICIES, default=list(POLICIES), help="default: both")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here, too")
     options = parser.parse_args(arguments)

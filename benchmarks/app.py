@@ -25,7 +25,11 @@ from pathlib import Path
 
 from gradio_client import Client, handle_file
 
-from skinlib import export, model, photos, settings, train
+from skinlib.base.settings import load_settings, versions
+from skinlib.data import reading
+from skinlib.data.dataset import open_data
+from skinlib.learn import networks, train
+from skinlib.serve import export
 
 CLIENTS = 20
 REQUESTS = 200
@@ -113,10 +117,10 @@ def main() -> None:
     parser.add_argument("data", metavar="DATA", nargs="?", default="sample")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    choices = settings.load(data=options.data)
-    data = photos.open_data(choices)
-    run = train.train(data, choices, split="grouped")
-    exported = export.export(run, data, choices)
+    settings = load_settings(data=options.data)
+    data = open_data(settings)
+    run = train.train(data, settings, split="grouped")
+    exported = export.export(run, data, settings)
     # Evenly spread over the conditions; as many as the clients and one more, so that no client keeps to one photo.
     files = [data.path(path) for path in data.photos.path[:: max(1, len(data.photos) // (CLIENTS + 1))]][: CLIENTS + 1]
     expected = [exported.answer(exported.read(file)).as_dict() for file in files]
@@ -129,10 +133,10 @@ def main() -> None:
         server.wait()
 
     some = [files[number % len(files)] for number in range(SINGLE)]
-    decoded = [photos.read(file) for file in some]
+    decoded = [reading.read(file) for file in some]
 
     def keras(photo):  # as the original procedure asks
-        return run.model.predict(model.prepare(photo)[None], verbose=0)
+        return run.model.predict(networks.prepare(photo)[None], verbose=0)
 
     def keras_compiled(photo):  # as the command line asks a run: without a pipeline for each call
         return run.predict([photo])
@@ -142,7 +146,7 @@ def main() -> None:
         "keras_predict": (keras, decoded),
         "keras_predict_on_batch": (keras_compiled, decoded),
         "onnx_with_decoding": (lambda file: exported.answer(exported.read(file)), some),
-        "keras_predict_with_decoding": (lambda file: keras(photos.read(file)), some),
+        "keras_predict_with_decoding": (lambda file: keras(reading.read(file)), some),
     }
     one = {name: median_ms(*way) for name, way in ways.items()}
     result = {
@@ -153,7 +157,7 @@ def main() -> None:
         "ratio_to_keras_predict_on_batch": round(one["onnx"] / one["keras_predict_on_batch"], 2),
         "ratio_with_decoding": round(one["onnx_with_decoding"] / one["keras_predict_with_decoding"], 2),
         "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
-        "versions": settings.versions() | {name: metadata.version(name) for name in ("onnxruntime", "gradio")},
+        "versions": versions() | {name: metadata.version(name) for name in ("onnxruntime", "gradio")},
     }
     print(json.dumps(result, indent=2))
     if options.json:

@@ -26,7 +26,10 @@ import common
 import numpy as np
 from processes import Watch, in_a_new_process, on_disk, peak_megabytes
 
-from skinlib import audit, photos, settings
+from skinlib.audit import copies
+from skinlib.audit.copies import audit
+from skinlib.base.settings import load_settings, versions
+from skinlib.data.dataset import open_data
 
 PEERS = ("all-pairs", "imagededup")
 
@@ -35,10 +38,10 @@ def measure(folder: str) -> dict:
     """Audit a folder in this process. Opening it, which reads and checks each file, is timed apart."""
     with tempfile.TemporaryDirectory() as cache:
         started = time.perf_counter()
-        data = photos.open_data(settings.load(data=folder, cache=cache))
+        data = open_data(load_settings(data=folder, cache=cache))
         opened, opened_cpu = time.perf_counter(), time.process_time()
         with Watch() as memory:
-            found = audit.audit(data)
+            found = audit(data)
         ended, cpu = time.perf_counter(), time.process_time()
         kept = on_disk(cache)
     result = {
@@ -55,7 +58,7 @@ def measure(folder: str) -> dict:
         "disk_megabytes": round(kept / 1e6),
     }
     if data.truth is not None:
-        scores = audit.score(found, data.truth).dropna()  # of some kinds a small sample has no copies
+        scores = copies.score(found, data.truth).dropna()  # of some kinds a small sample has no copies
         result["scores"] = {kind: [round(row.precision, 4), round(row.recall, 4)] for kind, row in scores.iterrows()}
     return result
 
@@ -128,7 +131,7 @@ def main(argv: list[str] | None = None) -> None:
         "anonymous_kilobytes_a_photo": kilobytes_a_photo(audits, "anonymous_megabytes"),
         "disk_kilobytes_a_photo": kilobytes_a_photo(audits, "disk_megabytes"),
         "cores": os.cpu_count(),
-        "versions": settings.versions(),
+        "versions": versions(),
     }
     print(table(rows))
     print(f"exponent: {result['exponent']['fitted']} fitted, {result['exponent']['last']} between the last two sizes")

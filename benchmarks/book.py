@@ -25,8 +25,8 @@ from xml.etree import ElementTree
 
 import common
 
-from skinlib import settings
-from skinlib.files import write_json, written_whole
+from skinlib.base.errors import InputError, SkinlibError
+from skinlib.base.files import write_json, written_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "book" / "performance" / "book.json"
@@ -65,7 +65,7 @@ def run(folder: Path, *command: str, may_fail: bool = False) -> None:
     )
     if done.returncode and not may_fail:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["it said nothing"]
-        raise settings.SkinlibError(f"{' '.join(command)} failed in a copy of this checkout: {lines[-1].strip()}")
+        raise SkinlibError(f"{' '.join(command)} failed in a copy of this checkout: {lines[-1].strip()}")
 
 
 def of_the_book(folder: Path, repeats: int) -> dict:
@@ -93,7 +93,7 @@ def of_the_tests(report: Path) -> dict:
     try:
         suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
     except (OSError, ElementTree.ParseError) as error:
-        raise settings.InputError(f"{report} is no report of pytest --junitxml: {error}") from None
+        raise InputError(f"{report} is no report of pytest --junitxml: {error}") from None
     counts = {
         name: sum(int(suite.get(name, 0)) for suite in suites) for name in ("tests", "failures", "errors", "skipped")
     }

@@ -21,16 +21,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skinlib import settings, work
-from skinlib.files import write_json, written_whole
+from skinlib.base import runner
+from skinlib.base import settings as base_settings
+from skinlib.base.errors import SkinlibError
+from skinlib.base.files import write_json, written_whole
+from skinlib.base.settings import load_settings
 
 if TYPE_CHECKING:
-    from skinlib import model, photos
+    from skinlib.data.dataset import DataSet
+    from skinlib.learn.backbones import Weights
 
 
 def machine() -> dict:
     """Return what a time depends on: processor, cores that may be used, memory, system, and whether it has bfloat16."""
-    from skinlib import model
+    from skinlib.learn import extraction
 
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -43,16 +47,16 @@ def machine() -> dict:
         memory = None
     return {
         "processor": name,
-        "cores": work.cores(),
+        "cores": runner.cores(),
         "memory_gigabytes": memory,
         "system": platform.system(),
-        "bfloat16": model.has_bfloat16(),
+        "bfloat16": extraction.has_bfloat16(),
     }
 
 
 def versions(*packages: str) -> dict[str, str]:
     """Return the versions that shape every result, and those of the peers named."""
-    return settings.versions() | {package: metadata.version(package) for package in packages}
+    return base_settings.versions() | {package: metadata.version(package) for package in packages}
 
 
 def timed(function: Callable, *arguments):
@@ -100,7 +104,7 @@ def operations(layers: Iterable) -> int:
     Counted are the convolutions and dense layers, from the shapes of their outputs and weights. The little that lies
     between is not, so a limit reckoned from them is a little higher than any engine could reach.
     """
-    from skinlib.model import keras
+    from skinlib.learn.engines import keras
 
     total = 0
     for layer in layers:
@@ -150,21 +154,22 @@ def at_least_one(text: str) -> int:
 
 def sample(folder: Path, per_class: int) -> Path:
     """Return the folder, below ``folder``, of the sample of so many photos per condition; draw it if it isn't there."""
-    from skinlib import simulate
+    from skinlib.data.sample import write_sample
 
     drawn = folder / f"sample-{per_class}"
     if not drawn.exists():
-        simulate.write_sample(drawn, per_class)
+        write_sample(drawn, per_class)
     return drawn
 
 
-def opened(options: argparse.Namespace, cache: Path | None = None) -> "tuple[photos.DataSet, model.Weights]":
+def opened(options: argparse.Namespace, cache: Path | None = None) -> "tuple[DataSet, Weights]":
     """Open the data and weights of the options. What is computed from the photos afterwards goes to ``cache``."""
-    from skinlib import model, photos
+    from skinlib.data.dataset import open_data
+    from skinlib.learn import backbones
 
-    choices = settings.load(data=options.data, weights=options.weights, seed=options.seed)
-    data = photos.open_data(choices)
-    weights = model.get_weights(choices, data)
+    settings = load_settings(data=options.data, weights=options.weights, seed=options.seed)
+    data = open_data(settings)
+    weights = backbones.get_weights(settings, data)
     return (replace(data, cache=Path(cache)) if cache else data), weights
 
 
@@ -185,7 +190,7 @@ def run(main: Callable[[], object]) -> None:
     """Run a script's ``main``; a failure that the package tells in one line ends it with that line."""
     try:
         main()
-    except settings.SkinlibError as error:
+    except SkinlibError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
 

@@ -29,8 +29,9 @@ from pathlib import Path
 import common
 from processes import used
 
-from skinlib import settings
-from skinlib.files import write_json, written_whole
+from skinlib.base.errors import SkinlibError
+from skinlib.base.files import write_json, written_whole
+from skinlib.base.settings import load_settings
 
 HERE = Path(__file__).parent
 RESULTS = HERE.parent / "book" / "performance"
@@ -291,13 +292,13 @@ def run_script(name: str, arguments: tuple[str, ...], quick: bool, log: Path) ->
         if done.returncode:
             said.seek(0)
             lines = [line for line in said.read().splitlines() if line.strip()] or [f"ended with {done.returncode}"]
-            raise settings.SkinlibError(lines[-1].strip())
+            raise SkinlibError(lines[-1].strip())
         return json.loads(out.read_text(encoding="utf-8"))
 
 
 def measure(names: list[str], quick: bool) -> dict:
     """Run scripts one after another; return all that they measured, what failed, and what a time depends on."""
-    cache = settings.load().cache / "bench"
+    cache = load_settings().cache / "bench"
     cache.mkdir(parents=True, exist_ok=True)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     if load is not None and load > 0.5:
@@ -320,7 +321,7 @@ def measure(names: list[str], quick: bool) -> dict:
         clock, processor = used()
         try:
             result["results"][name] = run_script(name, arguments, quick, cache / f"{name}.log")
-        except settings.SkinlibError as error:
+        except SkinlibError as error:
             result["failed"][name] = str(error)
         ended, processor_ended = used()
         minutes = result["minutes"][name] = round((ended - clock) / 60, 2)
@@ -335,7 +336,7 @@ def measure(names: list[str], quick: bool) -> dict:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and write. Returns the exit code: 1 where a script failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", choices=SCRIPTS, metavar="NAME", help=f"some of {', '.join(SCRIPTS)}")
+    parser.add_argument("--only", nargs="+", settings=SCRIPTS, metavar="NAME", help=f"some of {', '.join(SCRIPTS)}")
     parser.add_argument("--quick", action="store_true", help="a few photos, to see that everything works")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where the result goes (default: book/performance)")
     options = parser.parse_args(arguments)

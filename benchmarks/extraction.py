@@ -24,9 +24,13 @@ import common
 import numpy as np
 import onnxruntime
 
-from skinlib import conditions, evaluate, export, model, splits, train, work  # before TensorFlow, which it silences
+from skinlib.base import runner
+from skinlib.data import conditions, splits
+from skinlib.judge import evaluate
+from skinlib.learn import engines, extraction, networks, runs, train
+from skinlib.serve import onnx_graph  # before TensorFlow, which it silences
 
-tf, keras = model.tf, model.keras
+tf, keras = engines.tf, engines.keras
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2  # noqa: E402
 
 BATCH = {"Keras predict": 32, "tf.function": 32, "ONNX Runtime": 8}
@@ -51,7 +55,7 @@ def backbone_of(network: keras.Model) -> keras.Model:
 
     Its shapes are fixed but for the number of photos, so its operations can be counted.
     """
-    entry = keras.Input((model.SIZE, model.SIZE, 3), name="photo")
+    entry = keras.Input((networks.SIZE, networks.SIZE, 3), name="photo")
     part = keras.Model(network.get_layer("resize").output, network.get_layer("pool").output)
     copy = keras.models.clone_model(part, input_tensors=entry)
     copy.set_weights(part.get_weights())
@@ -70,13 +74,13 @@ def batches(extract: Callable, size: int) -> Callable:
 def engines(network: keras.Model) -> dict[str, tuple[int, Callable]]:
     """Return the bits and a function of prepared photos, (n, 224, 224, 3), to features, (n, 2048), for each engine."""
     backbone = backbone_of(network)
-    signature = [tf.TensorSpec((None, model.SIZE, model.SIZE, 3), tf.float32, name="photo")]
+    signature = [tf.TensorSpec((None, networks.SIZE, networks.SIZE, 3), tf.float32, name="photo")]
     variable = tf.function(lambda photo: backbone(photo, training=False), input_signature=signature)
     constant = convert_variables_to_constants_v2(variable.get_concrete_function())  # as fast as it gets
     named = tf.function(lambda photo: {"pool": backbone(photo, training=False)}, input_signature=signature)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = work.cores()
-    graph = export.to_onnx(named, backbone).SerializeToString()
+    options.intra_op_num_threads = runner.cores()
+    graph = onnx_graph.to_onnx(named, backbone).SerializeToString()
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
     def function(squares):
@@ -87,7 +91,7 @@ def engines(network: keras.Model) -> dict[str, tuple[int, Callable]]:
             return batches(function, BATCH["tf.function"])(squares)
 
     def openvino(bits):
-        extract = model.extractor(network, bits)
+        extract = extraction.extractor(network, bits)
         return lambda squares: extract(squares)[1]
 
     found = {
@@ -96,7 +100,7 @@ def engines(network: keras.Model) -> dict[str, tuple[int, Callable]]:
         "ONNX Runtime": (32, batches(lambda some: session.run(["pool"], {"photo": some})[0], BATCH["ONNX Runtime"])),
         "OpenVINO": (32, openvino(32)),
     }
-    if model.has_bfloat16():
+    if extraction.has_bfloat16():
         found |= {"tf.function, 16 bits": (16, in_16_bits), "OpenVINO, 16 bits": (16, openvino(16))}
     return found
 
@@ -108,7 +112,7 @@ def multiplications(size: int) -> dict[str, Callable]:
     multiply = tf.function(tf.matmul)
     found = {"NumPy, 32 bits": lambda: a @ b}
     for bits, kind in ((32, tf.float32), (16, tf.bfloat16)):
-        if bits == 32 or model.has_bfloat16():
+        if bits == 32 or extraction.has_bfloat16():
             pair = [tf.cast(matrix, kind) for matrix in (a, b)]
             found[f"TensorFlow, {bits} bits"] = lambda pair=pair: multiply(*pair)[0, 0].numpy()
     return found
@@ -124,11 +128,9 @@ def accuracy(features: dict[str, np.ndarray], data, network: keras.Model, seed: 
     is_train, is_validation = side == "train", side == "validation"
     rows, first = [], None
     for name, pooled in features.items():
-        head = train.compile_recipe(model.part_after(network, "pool"))
+        head = train.compile_recipe(networks.part_after(network, "pool"))
         validation = pooled[is_validation], labels[is_validation]
-        head, _ = train.fit(
-            head, [pooled[is_train]], labels[is_train], validation, train.EPOCHS, train.BATCH_SIZE, seed
-        )
+        head, _ = train.fit(head, [pooled[is_train]], labels[is_train], validation, train.EPOCHS, runs.BATCH_SIZE, seed)
         table = evaluate.predictions_table(data.photos, side, head.predict(pooled, verbose=0))
         first = table if first is None else first
         paired = evaluate.compare_runs(first, table, seed=seed)
@@ -150,12 +152,12 @@ def accuracy(features: dict[str, np.ndarray], data, network: keras.Model, seed: 
 
 def measure(options) -> dict:
     """Measure; return the figures as --json writes them."""
-    from skinlib import audit
+    from skinlib.audit.copies import identified
 
     data, weights = common.opened(options)
-    data = audit.identified(data)
-    network = model.build(weights, seed=options.seed)
-    squares = list(work.threads(lambda: lambda path: model.prepare(data.read(path)), data.photos.path))
+    data = identified(data)
+    network = networks.build(weights, seed=options.seed)
+    squares = list(runner.threads(lambda: lambda path: networks.prepare(data.read(path)), data.photos.path))
     some = np.stack([squares[place] for place in common.spread_over(options.photos, len(squares))])
     ways = engines(network)
     run = {name: (lambda extract=extract: extract(some)) for name, (_, extract) in ways.items()}

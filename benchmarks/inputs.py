@@ -21,15 +21,17 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from skinlib import model, photos, work
+from skinlib.base import runner
+from skinlib.data import reading
+from skinlib.learn import engines, extraction, networks
 
-tf = model.tf
-SQUARE = (model.SIZE, model.SIZE)
+tf = engines.tf
+SQUARE = (networks.SIZE, networks.SIZE)
 
 
 def ours(path: Path) -> np.ndarray:
     """Read and resize one photo as the package does."""
-    return model.prepare(photos.read(path))
+    return networks.prepare(reading.read(path))
 
 
 def opencv(path: Path) -> np.ndarray:
@@ -46,7 +48,7 @@ def pillow(path: Path) -> np.ndarray:
 
 def in_threads(worker: Callable, files: list[Path]) -> list[np.ndarray]:
     """Call a worker for each file, one thread to a core."""
-    return list(work.threads(lambda: worker, files))
+    return list(runner.threads(lambda: worker, files))
 
 
 def by_tf_data(files: list[Path]) -> list[np.ndarray]:
@@ -74,8 +76,8 @@ def measure(options) -> dict:
     }
     squares = ways["ours, threads"]()
     some = squares[:: max(1, len(squares) // 16)]  # the network is the slow part: a few photos tell its speed
-    network = model.build(weights)
-    engines = {bits: model.extractor(network, bits) for bits in ((32, 16) if model.has_bfloat16() else (32,))}
+    network = networks.build(weights)
+    engines = {bits: extraction.extractor(network, bits) for bits in ((32, 16) if extraction.has_bfloat16() else (32,))}
     takers = {f"network, {bits} bits": partial(extract, some) for bits, extract in engines.items()}
     seconds = common.interleaved(ways | takers, options.repeats)
 

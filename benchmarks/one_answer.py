@@ -20,7 +20,13 @@ from pathlib import Path
 import common
 from three_ways import CHROMIUM, ROOT, App, Page, Python
 
-from skinlib import export, photos, settings, train
+from skinlib.base.errors import SkinlibError
+from skinlib.base.settings import load_settings
+from skinlib.data import reading
+from skinlib.data.dataset import open_data
+from skinlib.learn import train
+from skinlib.learn.runs import Run
+from skinlib.serve import export
 
 
 def predict(model: Path, photo: str) -> None:
@@ -34,7 +40,7 @@ def predict(model: Path, photo: str) -> None:
 def answered(reply) -> None:
     """Raise where a way gave no answer: a refusal is quick, and no answer."""
     if not reply.answer:
-        raise settings.SkinlibError(f"no answer: {reply.error or reply.lost}")
+        raise SkinlibError(f"no answer: {reply.error or reply.lost}")
 
 
 def asked(ask: Callable, names: Iterator[str], repeats: int) -> list[float]:
@@ -43,10 +49,10 @@ def asked(ask: Callable, names: Iterator[str], repeats: int) -> list[float]:
     return [common.timed(ask, next(names))[1] for _ in range(repeats)]
 
 
-def in_keras(run: train.Run, names: Iterator[str], repeats: int) -> dict:
+def in_keras(run: Run, names: Iterator[str], repeats: int) -> dict:
     """Return the times of the run itself, which Keras answers for."""
     start = [common.timed(predict, run.path, next(names))[1] for _ in range(repeats)]
-    warm = asked(lambda name: run.predict([photos.read(name)]), names, repeats)
+    warm = asked(lambda name: run.predict([reading.read(name)]), names, repeats)
     return {"start": common.spread(start), "warm": common.spread(warm)}
 
 
@@ -95,9 +101,9 @@ def no_browser() -> str | None:
 
 def measure(options) -> dict:
     """Measure; return the figures as --json writes them."""
-    choices = settings.load(data=options.data, weights=options.weights, seed=options.seed)
-    data = photos.open_data(choices)
-    run = train.train(data, choices, split="grouped")
+    settings = load_settings(data=options.data, weights=options.weights, seed=options.seed)
+    data = open_data(settings)
+    run = train.train(data, settings, split="grouped")
     test = data.photos[data.photos.split == "test"].drop_duplicates("sha256")
     files = [str(data.path(path)) for path in test.path]
 
@@ -106,7 +112,7 @@ def measure(options) -> dict:
             yield from files
 
     with tempfile.TemporaryDirectory() as folder:
-        model = export.export(run, data, choices, Path(folder) / "model").folder
+        model = export.export(run, data, settings, Path(folder) / "model").folder
         ways = {"Keras": in_keras(run, names(), options.repeats)}
         ways |= {"Python": in_python(model, names(), options.repeats)}
         ways |= {"app": in_the_app(model, names(), options.repeats)}

@@ -4,7 +4,7 @@
     python benchmarks/peers.py imagededup DATA
 
 *all-pairs* is our own test without our indexes. Every pair of perceptual hashes is compared under the eight turns, and
-then every pair of photos by their features (``skinlib.audit.compare``). Where there are more than MOST_PAIRS pairs,
+then every pair of photos by their features (``skinlib.audit.compare.compare``). Where there are more than MOST_PAIRS pairs,
 the features of SOME photos and MOST_PAIRS pairs of them, drawn by chance, are timed; ``seconds`` is then reckoned from
 these, and ``extrapolated`` says so. The hashes are always compared in full.
 
@@ -35,7 +35,11 @@ import numpy as np
 from processes import peak_megabytes, used
 from threadpoolctl import threadpool_limits
 
-from skinlib import audit, photos, settings, work
+from skinlib.audit import compare, guess, sketch
+from skinlib.base import runner
+from skinlib.base.settings import load_settings
+from skinlib.data import reading
+from skinlib.data.dataset import DataSet, open_data
 
 MOST_PAIRS = 33_000
 """Pairs of photos compared by their features, at most."""
@@ -43,7 +47,7 @@ SOME = 256
 """Photos whose features are found where there are more pairs than that."""
 
 
-def score(pairs: set[tuple[str, str]], data: photos.DataSet) -> list[float] | None:
+def score(pairs: set[tuple[str, str]], data: DataSet) -> list[float] | None:
     """Return (precision, recall) of pairs of paths, None where nobody knows the truth. 0.0 where none is named."""
     if data.truth is None:
         return None
@@ -58,8 +62,8 @@ def score(pairs: set[tuple[str, str]], data: photos.DataSet) -> list[float] | No
 
 def _hashes(root: Path, path: str) -> np.ndarray:
     """Return a photo's hashes under the eight turns, uint8 (8, 8)."""
-    grey = cv2.cvtColor(photos.read(root / path), cv2.COLOR_RGB2GRAY)
-    return audit.perceptual_hashes(cv2.resize(grey, (audit.SQUARE, audit.SQUARE), interpolation=cv2.INTER_AREA))
+    grey = cv2.cvtColor(reading.read(root / path), cv2.COLOR_RGB2GRAY)
+    return sketch.perceptual_hashes(cv2.resize(grey, (sketch.SQUARE, sketch.SQUARE), interpolation=cv2.INTER_AREA))
 
 
 def near_hashes(hashes: np.ndarray) -> list[tuple[int, int]]:
@@ -68,16 +72,16 @@ def near_hashes(hashes: np.ndarray) -> list[tuple[int, int]]:
     pairs = []
     for i in range(len(bits)):
         apart = np.bitwise_count(bits[i + 1 :] ^ bits[i, 0]).min(axis=1, initial=64)
-        pairs += [(i, i + 1 + j) for j in np.flatnonzero(apart <= audit.NEAR_HASH).tolist()]
+        pairs += [(i, i + 1 + j) for j in np.flatnonzero(apart <= guess.NEAR_HASH).tolist()]
     return pairs
 
 
 def _each(function, items) -> list:
     """Call a function with the arguments that each item holds, on all cores."""
-    return list(work.threads(lambda: lambda item: function(*item), items))
+    return list(runner.threads(lambda: lambda item: function(*item), items))
 
 
-def all_pairs(data: photos.DataSet) -> dict:
+def all_pairs(data: DataSet) -> dict:
     """Find copies by comparing everything with everything; return times and scores."""
     cv2.setNumThreads(1)
     paths, count = data.photos.path.tolist(), len(data.photos)
@@ -89,13 +93,13 @@ def all_pairs(data: photos.DataSet) -> dict:
     extrapolated = n_pairs > MOST_PAIRS
     rng = np.random.default_rng(0)
     chosen = np.sort(rng.choice(count, SOME, replace=False)) if extrapolated else np.arange(count)
-    sketches = _each(lambda i: audit.sketch(data.read(paths[i])), [(i,) for i in chosen])
+    sketches = _each(lambda i: sketch.sketch(data.read(paths[i])), [(i,) for i in chosen])
     sketched, sketched_cpu = used()
     pairs = list(itertools.combinations(range(len(chosen)), 2))
     if len(pairs) > MOST_PAIRS:
         pairs = [pairs[i] for i in rng.choice(len(pairs), MOST_PAIRS, replace=False)]
     with threadpool_limits(1):
-        compared = _each(lambda a, b: audit.compare(sketches[a], sketches[b]).same, pairs)
+        compared = _each(lambda a, b: compare.compare(sketches[a], sketches[b]).same, pairs)
     ended, ended_cpu = used()
 
     more_photos, more_pairs = count / len(chosen), n_pairs / len(pairs)
@@ -145,16 +149,16 @@ def phash():
     return PHash(verbose=False)
 
 
-def imagededup(data: photos.DataSet) -> dict:
+def imagededup(data: DataSet) -> dict:
     """Find copies by imagededup's PHash on all cores, at the distance it takes by default; return times and scores."""
     multiprocessing.set_start_method("fork", force=True)  # so that the packages above are known in its processes
     hasher, listed, found = phash(), set(data.photos.path), {}
     started, cpu = used()
     for split in ("train_set", "test_set"):
-        hashes = hasher.encode_images(data.root / split, recursive=True, num_enc_workers=work.cores())
+        hashes = hasher.encode_images(data.root / split, recursive=True, num_enc_workers=runner.cores())
         found |= {f"{split}/{Path(name).as_posix()}": value for name, value in hashes.items()}
     found = {path: value for path, value in found.items() if path in listed}
-    near = hasher.find_duplicates(encoding_map=found, num_enc_workers=0, num_dist_workers=work.cores())
+    near = hasher.find_duplicates(encoding_map=found, num_enc_workers=0, num_dist_workers=runner.cores())
     ended, ended_cpu = used()
     pairs = {tuple(sorted((path, other))) for path, others in near.items() for other in others}
     return {
@@ -168,14 +172,14 @@ def main(argv: list[str] | None = None) -> None:
     """Run one of the two on a folder; print what came out, as JSON."""
     ways = {"all-pairs": all_pairs, "imagededup": imagededup}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("way", choices=ways)
+    parser.add_argument("way", settings=ways)
     parser.add_argument("data", metavar="DATA")
     options = parser.parse_args(argv)
     if options.way == "imagededup" and (reason := why_no_imagededup()):
         print(json.dumps({"skipped": reason}))
         return
     with tempfile.TemporaryDirectory() as cache:
-        data = photos.open_data(settings.load(data=options.data, cache=Path(cache)))
+        data = open_data(load_settings(data=options.data, cache=Path(cache)))
         result = {"files": len(data.photos) + len(data.damaged)} | ways[options.way](data)
     print(json.dumps(result | {"peak_megabytes": peak_megabytes()}))
 

@@ -25,7 +25,12 @@ from pathlib import Path
 import common
 import numpy as np
 
-from skinlib import audit, conditions, evaluate, model, photos, settings, splits, train, work
+from skinlib.audit.copies import audit
+from skinlib.base.settings import Settings, load_settings
+from skinlib.data import conditions, splits
+from skinlib.data.dataset import DataSet, open_data
+from skinlib.judge import evaluate
+from skinlib.learn import backbones, networks, runs, train
 
 
 class Clock:
@@ -46,18 +51,18 @@ class Clock:
         return sum(self.parts.values())
 
 
-def original(data: photos.DataSet, weights: model.Weights, seed: int) -> tuple[np.ndarray, Clock, list[float]]:
+def original(data: DataSet, weights: backbones.Weights, seed: int) -> tuple[np.ndarray, Clock, list[float]]:
     """Train as the original did, end to end.
 
     Returns the probabilities of the test photos, float32 (n, 8), where the time went, and the seconds of each epoch.
     """
     clock, epochs = Clock(), []
     split = splits.official(data.photos, seed)
-    squares = np.stack([model.prepare(data.read(path)) for path in data.photos.path])
+    squares = np.stack([networks.prepare(data.read(path)) for path in data.photos.path])
     clock("reading")
     labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
     one_hot = np.eye(len(conditions.KEYS), dtype=np.float32)[labels]
-    network = model.build(weights, seed=seed)
+    network = networks.build(weights, seed=seed)
     for layer in network.layers:
         layer.trainable = layer.name in ("hidden", "probabilities")
     train.compile_recipe(network)
@@ -68,7 +73,7 @@ def original(data: photos.DataSet, weights: model.Weights, seed: int) -> tuple[n
         network.fit(
             squares[order],
             one_hot[order],
-            train.BATCH_SIZE,
+            runs.BATCH_SIZE,
             shuffle=False,
             verbose=0,
             validation_data=(squares[validation], one_hot[validation]),
@@ -79,10 +84,10 @@ def original(data: photos.DataSet, weights: model.Weights, seed: int) -> tuple[n
     return probabilities, clock, epochs
 
 
-def ours(choices: settings.Settings, out: Path) -> tuple[np.ndarray, Clock]:
+def ours(settings: Settings, out: Path) -> tuple[np.ndarray, Clock]:
     """Train as the book does; return the probabilities of the test photos, float64 (n, 8), and where the time went."""
     clock = Clock()
-    data = photos.open_data(choices)
+    data = open_data(settings)
     clock("reading")
     clock.parts |= {"making the network": 0.0, "features": 0.0}  # where all are kept, the runner below is not called
 
@@ -93,10 +98,10 @@ def ours(choices: settings.Settings, out: Path) -> tuple[np.ndarray, Clock]:
             return worker
 
         clock("head and predictions")
-        yield from work.threads(made, items)
+        yield from runner.threads(made, items)
         clock("features")
 
-    predictions = train.train(data, choices, out, run=runner).predictions
+    predictions = train.train(data, settings, out, run=runner).predictions
     clock("head and predictions")
     return evaluate.probabilities(predictions[predictions.split == "test"]), clock
 
@@ -104,25 +109,25 @@ def ours(choices: settings.Settings, out: Path) -> tuple[np.ndarray, Clock]:
 def measure(options, folder: Path) -> dict:
     """Measure, with what is kept below ``folder``; return the figures as --json writes them."""
     drawn = str(common.sample(options.samples or folder, options.per_class)) if options.per_class else options.data
-    first = settings.load(data=drawn, weights=options.weights, seed=options.seed)
-    root = photos.open_data(first).root  # drawn or unpacked by now
-    choices = replace(first, data=str(root), cache=folder)
-    data = photos.open_data(choices)
-    weights = model.get_weights(choices, data)
-    found = audit.audit(data)
+    first = load_settings(data=drawn, weights=options.weights, seed=options.seed)
+    root = open_data(first).root  # drawn or unpacked by now
+    settings = replace(first, data=str(root), cache=folder)
+    data = open_data(settings)
+    weights = backbones.get_weights(settings, data)
+    found = audit(data)
     answers, clocks = {"cold": [], "warm": []}, {"cold": [], "warm": []}
 
     def run(kind):
         if kind == "cold":
             for kept in ("photos", "features"):
                 shutil.rmtree(folder / kept, ignore_errors=True)
-        probabilities, clock = ours(choices, folder / f"run-{kind}-{len(clocks[kind])}")
+        probabilities, clock = ours(settings, folder / f"run-{kind}-{len(clocks[kind])}")
         answers[kind].append(probabilities)
         clocks[kind].append(clock)
 
     run("cold")
     run("warm")
-    long_way, clock, epochs = original(data, weights, choices.seed)
+    long_way, clock, epochs = original(data, weights, settings.seed)
     for kind, times in (("cold", options.cold), ("warm", options.warm)):
         for _ in range(times - 1):
             run(kind)

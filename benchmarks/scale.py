@@ -34,8 +34,16 @@ import common
 import numpy as np
 from processes import Watch, in_a_new_process, on_disk, peak_megabytes, used
 
-from skinlib import audit, conditions, export, exported, model, photos, settings, splits, train, work
-from skinlib.files import write_json, written_whole
+from skinlib.audit import copies
+from skinlib.audit.copies import audit
+from skinlib.base import runner
+from skinlib.base.files import write_json, written_whole
+from skinlib.base.settings import load_settings
+from skinlib.data import conditions, splits
+from skinlib.data.dataset import DataSet, open_data
+from skinlib.learn import backbones, extraction, networks, runs, train
+from skinlib.learn.runs import Run
+from skinlib.serve import export, exported
 
 LINUX = hasattr(os, "sched_setaffinity")
 """Whether a process can be kept to some of the cores."""
@@ -43,41 +51,43 @@ MOST = 12_000
 """Files up to which the stages are measured whose time grows with each photo alike."""
 
 
-def fine_tuning(data: photos.DataSet, weights: model.Weights, bits: int) -> int:
+def fine_tuning(data: DataSet, weights: backbones.Weights, bits: int) -> int:
     """Train the last stage for one epoch from kept activations, beginning with a new head; return the steps."""
     side = splits.official(data.photos, 0)
     labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
     held_out, is_train = side == "validation", side == "train"
-    rows = functools.partial(train.features, data, weights, model.LAST_STAGE, bits=bits)
-    part = train.compile_recipe(model.part_after(model.build(weights), model.LAST_STAGE, bits), train.FINE_TUNING_RATE)
+    rows = functools.partial(extraction.features, data, weights, networks.LAST_STAGE, bits=bits)
+    part = train.compile_recipe(
+        networks.part_after(networks.build(weights), networks.LAST_STAGE, bits), train.FINE_TUNING_RATE
+    )
     validation = rows(data.photos.path[held_out]), labels[held_out]
-    train.fit(part, [rows(data.photos.path[is_train])], labels[is_train], validation, 1, train.BATCH_SIZE, 0)
-    return int(np.ceil(is_train.sum() / train.BATCH_SIZE))
+    train.fit(part, [rows(data.photos.path[is_train])], labels[is_train], validation, 1, runs.BATCH_SIZE, 0)
+    return int(np.ceil(is_train.sum() / runs.BATCH_SIZE))
 
 
 def measure(stage: str, folder: str, cache: str, bits: int) -> dict:
     """Go through one stage in this process; return what it took. What it needs must have been kept before."""
-    choices = settings.load(data=folder, weights="untrained", cache=cache)
-    data = None if stage == "opening" else photos.open_data(choices)
-    weights = model.get_weights(choices, data) if stage in ("weights", "features", "fine-tuning") else None
+    settings = load_settings(data=folder, weights="untrained", cache=cache)
+    data = None if stage == "opening" else open_data(settings)
+    weights = backbones.get_weights(settings, data) if stage in ("weights", "features", "fine-tuning") else None
     run = Path(cache) / "run"
-    published = export.export(train.Run(run), data, choices).folder if stage == "answers" else None
+    published = export.export(Run(run), data, settings).folder if stage == "answers" else None
     disk = on_disk(cache)
     (clock, cpu), more = used(), {}
     with Watch() as memory:
         if stage == "opening":
-            data = photos.open_data(choices)
+            data = open_data(settings)
         elif stage == "reading":
-            for _ in work.threads(lambda: lambda path: model.prepare(data.read(path)).shape, data.photos.path):
+            for _ in runner.threads(lambda: lambda path: networks.prepare(data.read(path)).shape, data.photos.path):
                 pass
         elif stage == "audit":
-            found = audit.audit(data)
-            scores = audit.score(found, data.truth).loc["all"]
+            found = audit(data)
+            scores = copies.score(found, data.truth).loc["all"]
             more = {"precision": round(scores.precision, 4), "recall": round(scores.recall, 4)}
         elif stage == "features":
-            train.features(data, weights, bits=bits)
+            extraction.features(data, weights, bits=bits)
         elif stage == "head":
-            train.train(data, choices, run, train.Recipe(bits=bits))
+            train.train(data, settings, run, train.Recipe(bits=bits))
         elif stage == "fine-tuning":
             more = {"steps": fine_tuning(data, weights, bits)}
         elif stage == "answers":
@@ -95,7 +105,7 @@ def measure(stage: str, folder: str, cache: str, bits: int) -> dict:
     }
 
 
-def files(data: photos.DataSet) -> list[Path]:
+def files(data: DataSet) -> list[Path]:
     """Return the files of the photos."""
     return [data.path(path) for path in data.photos.path]
 
@@ -146,12 +156,14 @@ def main(arguments: list[str] | None = None) -> dict:
         stage, folder, cache, bits = options.one
         print(json.dumps(measure(stage, folder, cache, int(bits))))
         return {}
-    kept, fast = Kept(options.json), 16 if model.has_bfloat16() else 32
+    kept, fast = Kept(options.json), 16 if extraction.has_bfloat16() else 32
     sizes = sorted(set(options.per_class))
     with tempfile.TemporaryDirectory() as scratch:
         for per_class in sizes:
             folder = common.sample(options.samples or Path(scratch), per_class)
-            for cores in sorted({work.cores(), 1}, reverse=True) if per_class == sizes[0] and LINUX else [work.cores()]:
+            for cores in (
+                sorted({runner.cores(), 1}, reverse=True) if per_class == sizes[0] and LINUX else [runner.cores()]
+            ):
                 place = (options.cache or Path(scratch)) / f"cache-{per_class}-{cores}"
                 go_through(kept, folder, place, per_class, fast, cores)
                 if not options.cache:
@@ -174,7 +186,7 @@ def go_through(kept: Kept, folder: Path, cache: Path, per_class: int, fast: int,
 @contextlib.contextmanager
 def on_cores(count: int) -> Iterator[None]:
     """Leave ``count`` cores to this process and to those that it begins, until the block ends (Linux)."""
-    before = os.sched_getaffinity(0) if count < work.cores() else None
+    before = os.sched_getaffinity(0) if count < runner.cores() else None
     if before:
         os.sched_setaffinity(0, sorted(before)[:count])
     try:

@@ -40,7 +40,7 @@ class Reply:
     """What one way says to one file: an answer or an error. Both are None where it was lost."""
 
     answer: dict | None = None
-    """As :meth:`skinlib.exported.Answer.as_dict` gives it."""
+    """As :meth:`skinlib.serve.exported.Answer.as_dict` gives it."""
     error: str | None = None
     """The line that tells why there is no answer."""
     lost: str = ""
@@ -138,8 +138,8 @@ class Python(Way):
 
 def _work(model: str, memory: str) -> None:
     """Read or answer for the paths that come in, one a line."""
-    from skinlib.exported import ExportedModel
-    from skinlib.photos import PhotoError
+    from skinlib.data.reading import PhotoError
+    from skinlib.serve.exported import ExportedModel
 
     with contextlib.suppress(ImportError):  # Windows has no such limit
         import resource
@@ -235,11 +235,11 @@ class Page(Way):
     def __enter__(self):
         from playwright.sync_api import sync_playwright
 
-        from skinlib import export
-        from skinlib.exported import ExportedModel
+        from skinlib.serve import publish
+        from skinlib.serve.exported import ExportedModel
 
         self.folder = tempfile.TemporaryDirectory()
-        site = export.web(ExportedModel(self.model), Path(self.folder.name) / "web")
+        site = publish.web(ExportedModel(self.model), Path(self.folder.name) / "web")
         handler = functools.partial(QuietHandler, directory=site)
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
@@ -335,11 +335,12 @@ def _shown(reply: Reply) -> str:
     return " ".join(f"{p:3d}" for p in reply.answer["percent"].values()) + f" {reply.answer['doubt'] or 'answered'}"
 
 
-def _exported(data, choices, folder: Path) -> Path:
+def _exported(data, settings, folder: Path) -> Path:
     """Train the plain recipe on the clean split and export it."""
-    from skinlib import export, train
+    from skinlib.learn import train
+    from skinlib.serve import export
 
-    return export.export(train.train(data, choices, folder, split="grouped"), data, choices).folder
+    return export.export(train.train(data, settings, folder, split="grouped"), data, settings).folder
 
 
 def main() -> int:
@@ -350,15 +351,16 @@ def main() -> int:
     parser.add_argument("--photos", type=int, default=20, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    from skinlib import photos, settings
+    from skinlib.base.settings import load_settings, versions
+    from skinlib.data.dataset import open_data
 
-    choices = settings.load(data=options.data, weights=None if options.model is None else "untrained")
-    data = photos.open_data(choices)
+    settings = load_settings(data=options.data, weights=None if options.model is None else "untrained")
+    data = open_data(settings)
     test = data.photos[data.photos.split == "test"].drop_duplicates("sha256")
     chosen = test.iloc[np.linspace(0, len(test) - 1, min(options.photos, len(test))).round().astype(int)]
     paths = [str(data.path(path)) for path in chosen.path]
     with tempfile.TemporaryDirectory() as folder:
-        model = options.model or _exported(data, choices, Path(folder) / "run")
+        model = options.model or _exported(data, settings, Path(folder) / "run")
         replies = {}
         for kind in (Python, App, Page):
             with kind(model) as way:
@@ -385,7 +387,7 @@ def main() -> int:
         "equal": equal,
         "largest_difference": largest,
         "seconds": {name: round(float(np.median([r.seconds for r in rows])), 3) for name, rows in replies.items()},
-        "versions": settings.versions(),
+        "versions": versions(),
     }
     print(json.dumps(result, indent=2))
     if options.json:

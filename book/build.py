@@ -21,6 +21,7 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+SPACE = ROOT / "skinlib/serve/space"
 BUILD = ROOT / "_build"
 STAMP = BUILD / "stamp.json"
 CONFIG = BUILD / "_config.yml"
@@ -53,7 +54,7 @@ def weights_at_hand() -> list[Path]:
 
 def fingerprints() -> dict[str, str]:
     """Return a digest of the pages and notebooks, and one of all else that shapes the results in them."""
-    pages = [*tree(ROOT / "book"), *tree(ROOT / "notebooks"), *tree(ROOT / "space")]
+    pages = [*tree(ROOT / "book"), *tree(ROOT / "notebooks"), *tree(SPACE)]
     pages += [ROOT / "_config.yml", ROOT / "_toc.yml"]
     data = Path(os.environ.get("SKINLIB_DATA", "sample")).expanduser()
     shapers = [*tree(ROOT / "skinlib"), ROOT / "requirements.lock", *tree(ROOT / "book/results"), *weights_at_hand()]
@@ -110,7 +111,7 @@ def environment() -> dict[str, str]:
 
 def make_page(results: str) -> int:
     """Put the page that runs the model in the browser where the site takes it from. Returns 0, or what failed gave."""
-    now, made = digest(tree(ROOT / "space"), results), BUILD / "page.txt"
+    now, made = digest(tree(SPACE), results), BUILD / "page.txt"
     if (EXTRA / "try").is_dir() and made.exists() and made.read_text() == now:
         return 0
     made.unlink(missing_ok=True)

@@ -1,21 +1,26 @@
 """Make the page on which readers try the model: train it on a clean split, export it, put page and model together.
 
-`make book` calls this. What was trained and exported before is taken from the cache.
+`make book` calls this. What was trained and exported before is taken from the store.
 """
 
 import sys
 from pathlib import Path
 
-from skinlib import export, photos, settings, train
-from skinlib.settings import SkinlibError
+from skinlib.base.errors import SkinlibError
+from skinlib.base.settings import load_settings
+from skinlib.data.opening import open_data
+from skinlib.learn.prepared import prepare
+from skinlib.learn.train import train
+from skinlib.serve.export import export
+from skinlib.serve.publish import web
 
 
 def main(out: Path) -> None:
     """Write the folder ``out``, of the data and weights that the environment chooses."""
-    choices = settings.load()
-    data = photos.open_data(choices)
-    run = train.train(data, choices, split="grouped")
-    export.web(export.export(run, data, choices), out)
+    settings = load_settings()
+    data = open_data(settings)
+    run = train(prepare(data, settings, "grouped"))
+    web(export(run, data, settings), out)
 
 
 if __name__ == "__main__":

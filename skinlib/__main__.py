@@ -5,13 +5,16 @@ Exit codes: 0 done; 1 a failure; 2 a wrong call or bad input. Errors are one lin
 
 import argparse
 import functools
+import itertools
 import json
 import sys
+from datetime import datetime
 from pathlib import Path
 
-from skinlib import settings
-from skinlib.files import write_json, written_whole
-from skinlib.settings import SkinlibError
+from skinlib.base.errors import InputError, SkinlibError
+from skinlib.base.files import write_json, written_whole
+from skinlib.base.settings import load_settings
+from skinlib.data.folders import commonest
 
 # Commands import what they need when they run: TensorFlow takes seconds, and `sample` has no use for it.
 
@@ -39,8 +42,8 @@ def _one_line(error: Exception) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m skinlib",
-        description="The book's work as commands. DATA is 'sample', 'clinical', or a folder with train_set/ and "
-        "test_set/. Not a medical device: nothing here is a diagnosis.",
+        description="The book's work as commands. DATA is 'sample', 'clinical', or a folder: of class folders, or of "
+        "train/ and test/ that hold them. Not a medical device: nothing here is a diagnosis.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
@@ -85,11 +88,11 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--split",
         choices=["official", "grouped"],
-        default="official",
         help="which photos judge: the data set's own test photos, or a split that keeps copies on one side "
-        "(default: official)",
+        "(default: official where there are test photos)",
     )
     train.add_argument("--weights", help="auto, imagenet, untrained, or a weights file (default: auto)")
+    train.add_argument("--backbone", help="the network that sees the photos (default: resnet50)")
     train.add_argument("--epochs", type=int, default=12)
     train.add_argument("--batch-size", type=int, default=32)
     train.add_argument("--fine-tune", type=int, default=0, metavar="EPOCHS", help="epochs for the last stage, after")
@@ -137,44 +140,59 @@ def _parser() -> argparse.ArgumentParser:
     app.add_argument("run", metavar="RUN", type=Path, help="a run, or the folder model/ of an export")
     app.add_argument("--port", type=int, default=7860, help="(default: 7860)")
     app.add_argument("--data", help="the photos that the run was trained on (default: those that it names)")
+
+    cache = command("cache", _cache, "List what is kept so that nothing is computed twice, or remove some of it.")
+    which = cache.add_mutually_exclusive_group()
+    which.add_argument("--prune", type=_days, metavar="DAYS", help="remove what nobody has used for so many days")
+    which.add_argument("--clear", action="store_true", help="remove all of it; fetched photos stay")
     return parser
+
+
+def _days(text: str) -> float:
+    """Return a number of days from the command line. Raises ValueError, which argparse tells, for another text."""
+    days = float(text)
+    if not 0 <= days < 1e6:
+        raise ValueError
+    return days
 
 
 def _runner(options):
     """Return what calls the work of each photo: the threads of this process, or a cluster's workers."""
-    from skinlib import work
+    from skinlib.base import runner
 
     if options.cluster is None:
-        return work.threads
-    from skinlib import cluster
+        return runner.threads
+    from skinlib.scale import cluster
 
     return functools.partial(cluster.ray, address=options.cluster)
 
 
 def _sample(options) -> None:
-    from skinlib import simulate
+    from skinlib.data import sample
 
-    choices = settings.load(seed=options.seed)
-    per_class = choices.per_class if options.per_class is None else options.per_class
-    truth = simulate.write_sample(options.out, per_class, choices.seed)
+    settings = load_settings(seed=options.seed)
+    per_class = settings.per_class if options.per_class is None else options.per_class
+    truth = sample.write_sample(options.out, per_class, settings.seed)
     print(f"{len(truth)} files in {options.out}, what was planted in {options.out / 'truth.csv'}")
 
 
 def _fetch(options) -> None:
-    from skinlib import photos
+    from skinlib.data import fetch
 
-    folder = photos.fetch(options.out)
+    folder = fetch.fetch(options.out)
     where = "the data called 'clinical'" if options.out is None else f"set SKINLIB_DATA={folder} to use them"
     print(f"the clinical photos are in {folder}, every file checked; {where}")
 
 
 def _audit(options) -> None:
-    choices = settings.load(data=options.data, seed=options.seed)
-    from skinlib import audit, photos, splits
+    settings = load_settings(data=options.data, seed=options.seed)
+    from skinlib.audit.copies import audit
+    from skinlib.data import splits
+    from skinlib.data.opening import open_data
 
-    data = photos.open_data(choices)
-    found = audit.audit(data, _runner(options))
-    report = found.report()
+    data = open_data(settings)
+    audited = audit(data, _runner(options))
+    report = audited.report()
     leaks = report["leaks"]
     print(f"{report['n_files']} files show {report['n_photos']} photos; {len(report['damaged'])} files are damaged")
     print(f"{leaks['test_files']} of {leaks['of']} test files show a photo of the training set")
@@ -184,52 +202,68 @@ def _audit(options) -> None:
             write_json(draft, report)
     if options.splits:
         with written_whole(options.splits) as draft:
-            splits.table(found.photos, choices.seed).to_csv(draft, index=False)
+            splits.table(audited.photos, settings.seed).to_csv(draft, index=False)
     if options.sheets:
-        from skinlib import sheets
+        from skinlib.audit import sheets
 
-        print(f"{sheets.draw(data, found, options.sheets)} sheets in {options.sheets}")
+        print(f"{sheets.draw(data, audited, options.sheets)} sheets in {options.sheets}")
 
 
 def _croissant(options) -> None:
-    choices = settings.load(data=options.data)
-    from skinlib import audit, croissant, photos
+    settings = load_settings(data=options.data)
+    from skinlib.audit.copies import identified
+    from skinlib.data import croissant
+    from skinlib.data.opening import open_data
 
-    data = audit.identified(photos.open_data(choices))
+    data = identified(open_data(settings))
     croissant.write(data, options.out)
     print(f"{len(data.photos)} files described in {options.out}")
 
 
 def _train(options) -> None:
-    choices = settings.load(data=options.data, weights=options.weights, seed=options.seed)
-    from skinlib import photos, train
+    settings = load_settings(
+        data=options.data, weights=options.weights, backbone=options.backbone, seed=options.seed
+    )  # fmt: skip
+    from skinlib.data import splits
+    from skinlib.data.opening import open_data
+    from skinlib.learn.prepared import Recipe, prepare
+    from skinlib.learn.train import train
 
-    recipe = train.Recipe(options.epochs, options.batch_size, options.fine_tune, options.augment, bits=options.bits)
-    data = photos.open_data(choices)
-    if len(data.left_out):
-        first = data.left_out.iloc[0]
-        print(f"left out {len(data.left_out)} files, the first {first.path} ({first.reason})", file=sys.stderr)
-    run = train.train(data, choices, options.out, recipe, options.split, _runner(options))
+    recipe = Recipe(options.epochs, options.batch_size, options.fine_tune, options.augment, bits=options.bits)
+    data = open_data(settings)
+    _say_left_out(data)
+    prepared = prepare(data, settings, options.split, recipe, _runner(options))
+    for note in splits.notes(prepared.data.photos, prepared.split, data.classes):
+        print(f"note: {note}", file=sys.stderr)
+    run = train(prepared, options.out)
     print(run.provenance["weights"]["note"])
-    _print_metrics(run)
+    _print_metrics(run.metrics)
     print(f"the run is in {run.path}")
 
 
-def _results(options) -> None:
-    choices = settings.load(data=options.data, seed=options.seed)
-    from skinlib import ladder, photos
+def _say_left_out(data) -> None:
+    if len(data.left_out):
+        rows = list(data.left_out.itertuples(index=False, name=None))
+        print(f"left out {len(rows)} files; the commonest reason: {commonest(rows)}", file=sys.stderr)
 
-    print(f"the table is {ladder.results(photos.open_data(choices), choices, options.out, options.weights)}")
+
+def _results(options) -> None:
+    settings = load_settings(data=options.data, seed=options.seed)
+    from skinlib.data.opening import open_data
+    from skinlib.learn import ladder
+
+    print(f"the table is {ladder.results(open_data(settings), settings, options.out, options.weights)}")
 
 
 def _evaluate(options) -> None:
-    from skinlib import evaluate, train
+    from skinlib.judge import evaluate
+    from skinlib.learn.runs import Run
 
-    run = train.Run(options.run)
+    run = Run(options.run)
     metrics = evaluate.metrics(run.predictions)
-    _print_metrics(run)
+    _print_metrics(metrics)
     if options.against:
-        metrics["comparison"] = _compare(evaluate, train.Run(options.against), run)
+        metrics["comparison"] = _compare(evaluate, Run(options.against), run)
     if options.json:
         with written_whole(options.json) as draft:
             write_json(draft, metrics)
@@ -238,70 +272,77 @@ def _evaluate(options) -> None:
 def _compare(evaluate, other, run) -> dict:
     """Compare two runs on the test photos that both judged, and say it in two lines."""
     try:
-        found = evaluate.compare_runs(other.predictions, run.predictions)
+        compared = evaluate.compare_runs(other.predictions, run.predictions)
     except ValueError as error:
-        raise settings.InputError(f"{other.path} and {run.path} can't be compared: {error}") from error
-    low, high = found["difference_interval"]
+        raise InputError(f"{other.path} and {run.path} can't be compared: {error}") from error
+    low, high = compared["difference_interval"]
     print(
-        f"against {other.path}: accuracy {found['difference']:+.4f} (95 % interval {low:+.4f} to {high:+.4f})\n"
-        f"of {found['photos']} test photos that both judged, {found['only_b']} are right here alone and "
-        f"{found['only_a']} there alone (McNemar's p = {found['p_value']:.4f})"
+        f"against {other.path}: accuracy {compared['difference']:+.4f} (95 % interval {low:+.4f} to {high:+.4f})\n"
+        f"of {compared['photos']} test photos that both judged, {compared['only_b']} are right here alone and "
+        f"{compared['only_a']} there alone (McNemar's p = {compared['p_value']:.4f})"
     )
-    return found
+    return compared
 
 
-def _print_metrics(run) -> None:
-    for split, numbers in run.metrics.items():
+def _print_metrics(metrics: dict) -> None:
+    for split, numbers in metrics.items():
         low, high = numbers["accuracy_interval"]
         print(
             f"{split:>10}: {numbers['correct']}/{numbers['photos']} right, accuracy {numbers['accuracy']:.4f} "
             f"(95 % interval {low:.4f} to {high:.4f}), loss {numbers['log_loss']:.4f}"
         )
+    if "test" not in metrics:
+        print("      test: nothing to judge, since there are no test photos")
 
 
 def _predict(options) -> int:
-    from skinlib import photos
-    from skinlib.conditions import by_key
+    from skinlib.data.reading import printable
 
     if _is_export(options.run):
-        from skinlib.exported import answer_files
+        from skinlib.serve.exported import ExportedModel, answer_files
 
+        title = ExportedModel(options.run).title
         answers = list(answer_files(options.run, options.images, _runner(options)))
     elif options.cluster is None:
-        answers = _run_answers(options.run, options.images)
+        from skinlib.learn.runs import Run
+
+        run = Run(options.run)
+        answers = _run_answers(run, options.images)
+
+        def title(key):
+            return run.classes[key].title
     else:
-        raise settings.InputError(f"{options.run} is a run, and --cluster asks exported models: use export first")
+        raise InputError(f"{options.run} is a run, and --cluster asks exported models: use export first")
 
     if options.json:
         print(json.dumps(answers, indent=2))  # in ASCII: a name need not be valid text
-    for found in answers:
-        if "error" in found:
-            print(f"skinlib: {photos.printable(found['path'])}: {found['error']}", file=sys.stderr)
+    for answer in answers:
+        if "error" in answer:
+            print(f"skinlib: {printable(answer['path'])}: {answer['error']}", file=sys.stderr)
         elif not options.json:
-            best = found.get("best_guess", found["condition"])
-            words = f"{by_key(best).title} ({found['probabilities'][best]:.1%})"
-            if "percent" in found:  # as the app and the page show it
-                words = f"{by_key(best).title} ({found['percent'][best]} %)"
-                words = f"I don't know ({found['doubt']}; if anything, {words})" if found["doubt"] else words
-            print(f"{photos.printable(found['path'])}: {words}; not a diagnosis")
-    return 2 if any("error" in found for found in answers) else 0
+            best = answer.get("best_guess", answer["condition"])
+            words = f"{title(best)} ({answer['probabilities'][best]:.1%})"
+            if "percent" in answer:  # as the app and the page show it
+                words = f"{title(best)} ({answer['percent'][best]} %)"
+                words = f"I don't know ({answer['doubt']}; if anything, {words})" if answer["doubt"] else words
+            print(f"{printable(answer['path'])}: {words}; not a diagnosis")
+    return 2 if any("error" in answer for answer in answers) else 0
 
 
-def _run_answers(folder: Path, paths: list[Path]) -> list[dict]:
+def _run_answers(run, paths: list[Path]) -> list[dict]:
     """Return what a run says of each photo, by Keras, or why there is no answer."""
-    from skinlib import photos, train
-    from skinlib.conditions import KEYS
+    from skinlib.data.reading import PhotoError, read
 
-    run, answers = train.Run(folder), []
+    answers: list[dict] = []
     for path in paths:
         try:
-            probabilities = run.predict([photos.read(path)])[0]
-        except photos.PhotoError as error:
+            probabilities = run.predict([read(path)])[0]
+        except PhotoError as error:
             answers.append({"path": str(path), "error": error.reason})
             continue
-        by_condition = {key: round(float(p), 6) for key, p in zip(KEYS, probabilities, strict=True)}
-        best = max(by_condition, key=by_condition.get)
-        answers.append({"path": str(path), "condition": best, "probabilities": by_condition})
+        by_key = {key: round(float(p), 6) for key, p in zip(run.classes.keys, probabilities, strict=True)}
+        best = max(by_key, key=by_key.__getitem__)
+        answers.append({"path": str(path), "condition": best, "probabilities": by_key})
     return answers
 
 
@@ -309,36 +350,62 @@ def _is_export(folder: Path) -> bool:
     return (folder / "labels.json").is_file() and any(folder.glob("*.onnx"))
 
 
-def _exported(options, out: Path | None = None):
-    """Return the exported model of the run that ``options`` name, made in ``out`` or in the cache."""
-    from skinlib import export, photos, train
+def _exported(options):
+    """Return the exported model of the run that ``options`` name."""
+    from skinlib.data.opening import open_data
+    from skinlib.learn.runs import Run
+    from skinlib.serve.export import export
 
-    run = train.Run(options.run)
-    told = run.provenance
-    name = told["data"]["name"]
-    if options.data is None and name not in ("sample", "clinical"):
-        raise settings.InputError(f"{options.run} was trained on the folder {name}: name it with --data")
-    choices = settings.load(data=options.data or name, seed=told["seed"], weights=told["weights"]["name"])
-    return export.export(run, photos.open_data(choices), choices, out)
+    run = Run(options.run)
+    provenance = run.provenance
+    name, kind = provenance["data"]["name"], provenance["data"]["kind"]
+    if options.data is None and (kind == "own" or name not in ("sample", "clinical")):
+        raise InputError(f"{options.run} was trained on the folder {name}: name it with --data")
+    settings = load_settings(
+        data=options.data or name, seed=provenance["seed"], weights=provenance["weights"]["name"]
+    )  # fmt: skip
+    return export(run, open_data(settings), settings)
 
 
 def _export(options) -> None:
-    if options.out.exists():
-        raise settings.InputError(f"{options.out} exists already: choose another folder, or remove it")
-    with written_whole(options.out) as draft:
-        exported = _exported(options, draft / "model")
-        from skinlib import export
+    if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
+        raise InputError(f"{options.out} exists already: choose another folder, or remove it")
+    exported = _exported(options)
+    from skinlib.serve import publish
 
-        export.web(exported, draft / "web")
-        export.space(exported, draft / "space")
+    with written_whole(options.out) as draft:
+        draft.mkdir()
+        publish.model(exported, draft / "model")
+        publish.web(exported, draft / "web")
+        publish.space(exported, draft / "space")
     print(f"{options.out}/model holds the model, {options.out}/web the page and {options.out}/space the app")
 
 
 def _app(options) -> None:
-    from skinlib import app
-    from skinlib.exported import ExportedModel
+    from skinlib.serve import app
+    from skinlib.serve.exported import ExportedModel
 
     app.launch(ExportedModel(options.run) if _is_export(options.run) else _exported(options), port=options.port)
+
+
+def _cache(options) -> None:
+    store = load_settings().store
+    if options.clear or options.prune is not None:
+        entries = store.entries() if options.clear else store.unused_for(options.prune)
+        store.remove(entries)
+        print(f"removed {len(entries)} entries, {_size(entries)}, from {store.root}")
+        return
+    entries = store.entries()
+    for kind, of_kind in itertools.groupby(entries, key=lambda entry: entry.kind):
+        for entry in of_kind:
+            used = datetime.fromtimestamp(entry.used).strftime("%Y-%m-%d %H:%M")
+            print(f"{kind:<10} {entry.key:<16} {entry.files:>7} files {_size([entry]):>10}  last used {used}")
+    print(f"{len(entries)} entries, {_size(entries)}, in {store.root}")
+
+
+def _size(entries: list) -> str:
+    size = sum(entry.bytes for entry in entries)
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 if __name__ == "__main__":

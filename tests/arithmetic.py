@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skinlib import model, train
+from skinlib.learn import extraction, networks, runs, train
 
 KEPT = Path(__file__).with_suffix(".txt")
 
@@ -24,13 +24,13 @@ def digest() -> str:
     """Return 64 hex digits over the last bits of a product, a pass through the network, and trainings of its parts."""
     rng = np.random.default_rng(0)
     a, b = rng.random((2, 512, 512))
-    network = model.build(seed=0)
-    photo = rng.integers(0, 256, (model.SIZE, model.SIZE, 3)).astype(np.float32)
-    results = [a @ b, *np.linalg.eigh(a + a.T), *model.extractor(network).one(photo)]
-    for layer, n in (("pool", 256), (model.LAST_STAGE, 8)):
-        part = train.compile_recipe(model.part_after(network, layer))
-        rows = rng.random((n, *model.SHAPES[layer]), np.float32)
-        part, _ = train.fit(part, [rows], np.arange(n) % 8, (rows[:0], rows[:0]), 2, train.BATCH_SIZE, 0)
+    network = networks.build(seed=0)
+    photo = rng.integers(0, 256, (networks.SIZE, networks.SIZE, 3)).astype(np.float32)
+    results = [a @ b, *np.linalg.eigh(a + a.T), *extraction.extractor(network).one(photo)]
+    for layer, n in (("pool", 256), (networks.LAST_STAGE, 8)):
+        part = train.compile_recipe(networks.part_after(network, layer))
+        rows = rng.random((n, *networks.SHAPES[layer]), np.float32)
+        part, _ = train.fit(part, [rows], np.arange(n) % 8, (rows[:0], rows[:0]), 2, runs.BATCH_SIZE, 0)
         results += part.get_weights()
     return hashlib.sha256(b"".join(np.ascontiguousarray(each).tobytes() for each in results)).hexdigest()
 

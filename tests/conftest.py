@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from skinlib import photos, settings
+from skinlib.base.settings import load_settings
+from skinlib.data.dataset import open_data
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -31,27 +32,27 @@ def own_cache(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def sample_settings(tmp_path_factory):
     """Return settings for the quick sample, with a cache that the whole test session shares."""
-    return settings.load(data="sample", speed="quick", seed=0, cache=tmp_path_factory.mktemp("shared-cache"))
+    return load_settings(data="sample", speed="quick", seed=0, cache=tmp_path_factory.mktemp("shared-cache"))
 
 
 @pytest.fixture(scope="session")
 def sample(sample_settings):
     """Return the quick sample as a DataSet. It is shared: don't write into its folder."""
-    return photos.open_data(sample_settings)
+    return open_data(sample_settings)
 
 
 @pytest.fixture(scope="session")
 def weights(sample_settings, sample):
     """Return the untrained weights that the quick sample gets."""
-    from skinlib import model
+    from skinlib.learn import backbones
 
-    return model.get_weights(sample_settings, sample)
+    return backbones.get_weights(sample_settings, sample)
 
 
 @pytest.fixture(scope="session")
 def run(sample_settings, sample):
     """Return the run of the plain recipe on the quick sample. It is shared: don't write into its folder."""
-    from skinlib import train
+    from skinlib.learn import train
 
     return train.train(sample, sample_settings)
 
@@ -59,7 +60,7 @@ def run(sample_settings, sample):
 @pytest.fixture(scope="session")
 def grouped_run(sample_settings, sample):
     """Return the run of the plain recipe on the clean split of the quick sample. It is shared, too."""
-    from skinlib import train
+    from skinlib.learn import train
 
     return train.train(sample, sample_settings, split="grouped")
 
@@ -67,7 +68,7 @@ def grouped_run(sample_settings, sample):
 @pytest.fixture(scope="session")
 def exported(grouped_run, sample, sample_settings):
     """Return that run, exported. It is shared: don't write into its folder."""
-    from skinlib import export
+    from skinlib.serve import export
 
     return export.export(grouped_run, sample, sample_settings)
 

@@ -18,8 +18,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from skinlib import simulate
-from skinlib.conditions import KEYS
+from skinlib.data import brushes, drawings
+from skinlib.data.conditions import KEYS
 
 SHARES = {
     "bits flipped": 0.20,
@@ -113,7 +113,7 @@ def _photos(seed: int) -> dict[str, list[bytes]]:
     made = {}
     for place, key in enumerate(KEYS):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(0, place)))
-        image = Image.fromarray(simulate.draw(key, rng, simulate.TONES[place % len(simulate.TONES)])[0])
+        image = Image.fromarray(drawings.draw(key, rng, brushes.TONES[place % len(brushes.TONES)])[0])
         image.thumbnail((112, 112))
         for ending, options in _STORED[place % 2 :: 2]:
             mode = options.get("mode", "RGB")

@@ -10,8 +10,8 @@ import sklearn.metrics as sk
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import NearestNeighbors
 
-from skinlib import abstention, evaluate
-from skinlib.conditions import KEYS
+from skinlib.data.conditions import KEYS
+from skinlib.judge import abstention, evaluate
 
 N = len(KEYS)
 

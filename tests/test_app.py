@@ -19,9 +19,9 @@ import yaml
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from skinlib import app, export, simulate
-from skinlib.exported import ExportedModel, percent
-from skinlib.settings import InputError
+from skinlib.base.errors import InputError
+from skinlib.serve import app, publish
+from skinlib.serve.exported import ExportedModel, percent
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
@@ -32,8 +32,8 @@ BLOCKER = """
 import sys
 sys.modules |= dict.fromkeys(("tensorflow", "keras", "cv2", "onnx", "sklearn"))  # None: cannot be imported
 sys.path.insert(0, ".")
-import skinlib.app
-print(skinlib.__file__, skinlib.app.gr.__version__)
+import skinlib.serve.app
+print(skinlib.__file__, skinlib.serve.app.gr.__version__)
 """
 
 
@@ -74,7 +74,7 @@ def kept(served) -> list[Path]:
 
 def one_of_each(model, sample, sample_settings, folder) -> dict[str, tuple[Path, dict]]:
     """Return a photo that is answered, one that leaves the model unsure and one strange to it, with the answers."""
-    for kind, photos in simulate.others(sample_settings, 3).items():
+    for kind, photos in sample.others(sample_settings, 3).items():
         for number, photo in enumerate(photos):
             Image.fromarray(photo).save(folder / f"other-{kind}-{number}.png")
     found = {}
@@ -345,7 +345,7 @@ def test_the_browser_is_forbidden_to_ask_others(browser, address):
 
 @pytest.fixture(scope="session")
 def space(exported, tmp_path_factory):
-    return export.space(exported, tmp_path_factory.mktemp("published") / "space")
+    return publish.space(exported, tmp_path_factory.mktemp("published") / "space")
 
 
 def test_the_space_needs_no_tensorflow(space):
@@ -396,14 +396,14 @@ def test_the_space_holds_no_more_than_it_needs(space):
     # Another test has run the app here, and Python may have left its bytecode.
     assert {file for file in files if "__pycache__" not in file} == {
         "README.md", "app.py", "requirements.txt", "model/labels.json", "model/model-16bit.onnx",
-        *(f"skinlib/{name}.py" for name in export.SERVED),
+        *(f"skinlib/{name}.py" for name in publish.SERVED),
     }  # fmt: skip
     assert ExportedModel(space / "model").answer(np.zeros((5, 5, 3), np.uint8)).probabilities
 
 
 def test_the_slider_mixes_as_laid_over_does():
     """The page lays one picture over the other; the command in Python computes the mixture."""
-    from skinlib.exported import laid_over
+    from skinlib.serve.exported import laid_over
 
     photo = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     heat = np.random.default_rng(1).random((7, 7))

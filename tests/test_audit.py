@@ -12,14 +12,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skinlib import audit, photos, settings, simulate
-from skinlib.conditions import CONDITIONS, KEYS
+from skinlib.audit import compare, copies, guess, shelf, sketch
+from skinlib.audit.copies import audit, identified
+from skinlib.base.settings import load_settings
+from skinlib.data import drawings
+from skinlib.data.conditions import CONDITIONS, KEYS
+from skinlib.data.dataset import open_data
 
 
 @pytest.fixture(scope="module")
 def drawn():
     """Return one photo of each condition on a middle tone, uint8 (H, W, 3)."""
-    return {key: simulate.draw(key, np.random.default_rng(11 + i), 6)[0] for i, key in enumerate(KEYS)}
+    return {key: drawings.draw(key, np.random.default_rng(11 + i), 6)[0] for i, key in enumerate(KEYS)}
 
 
 def compressed(photo, quality=80):
@@ -66,14 +70,14 @@ def folder_of(files, root):
             path.write_bytes(photo)
         else:
             cv2.imwrite(str(path), photo[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
-    return photos.open_data(settings.load(data=str(root / "data"), cache=root / "cache"))
+    return open_data(load_settings(data=str(root / "data"), cache=root / "cache"))
 
 
 def find(photos_by_name, root):
     """Put photos into a data set of their own; return the audit's groups, as sets of names."""
     files = {f"train_set/{CONDITIONS[0].folder}/{name}.jpg": photo for name, photo in photos_by_name.items()}
     noise = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
-    found = audit.audit(folder_of(files | {f"test_set/{CONDITIONS[1].folder}/unrelated.jpg": noise}, root))
+    found = audit(folder_of(files | {f"test_set/{CONDITIONS[1].folder}/unrelated.jpg": noise}, root))
     return [{path.split("/")[-1].removesuffix(".jpg") for path in group} for group in found.groups]
 
 
@@ -82,22 +86,22 @@ def test_each_kind_of_copy_is_found_for_each_condition(how, drawn):
     missed = []
     for key, photo in drawn.items():
         copy = np.ascontiguousarray(COPIES[how](photo))
-        if not audit.compare(audit.sketch(photo), audit.sketch(compressed(copy))).same:
+        if not compare.compare(sketch.sketch(photo), sketch.sketch(compressed(copy))).same:
             missed.append(key)
     assert not missed
 
 
 def test_photos_that_are_no_copies_are_kept_apart(drawn):
-    sketches = [audit.sketch(photo) for photo in drawn.values()]
-    assert not any(audit.compare(a, b).same for i, a in enumerate(sketches) for b in sketches[i + 1 :])
+    sketches = [sketch.sketch(photo) for photo in drawn.values()]
+    assert not any(compare.compare(a, b).same for i, a in enumerate(sketches) for b in sketches[i + 1 :])
 
 
 def test_a_logo_alone_ties_nothing(drawn, tmp_path):
     """The same words at the same place give features that lie on one map; the photos beneath don't agree."""
     same_size = {key: cv2.resize(photo, (320, 240)) for key, photo in drawn.items()}
     marked = {key: logo(photo) for key, photo in same_size.items()}
-    compared = audit.compare(*[audit.sketch(marked[key]) for key in ("ringworm", "cellulitis")])
-    assert compared.inliers >= audit.MIN_INLIERS, "the test is no test if the logo has no features in common"
+    compared = compare.compare(*[sketch.sketch(marked[key]) for key in ("ringworm", "cellulitis")])
+    assert compared.inliers >= compare.MIN_INLIERS, "the test is no test if the logo has no features in common"
     assert not compared.same
     assert find(marked, tmp_path) == []
 
@@ -113,7 +117,7 @@ def test_copies_under_a_shared_logo_are_found(drawn, tmp_path):
 
 def test_two_photos_of_one_condition_are_kept_apart(tmp_path):
     files = {
-        f"{key} {number}": simulate.draw(key, np.random.default_rng([number, i]), 4)[0]
+        f"{key} {number}": drawings.draw(key, np.random.default_rng([number, i]), 4)[0]
         for i, key in enumerate(KEYS)
         for number in range(3)
     }
@@ -129,9 +133,9 @@ def test_a_logo_on_blank_photos_ties_nothing(tmp_path):
         "brighter on the left": 180 - rise + np.zeros((240, 320, 3)),
     }
     files = {name: logo(logo(photo.astype(np.uint8))[::-1])[::-1] for name, photo in files.items()}
-    sketches = [audit.sketch(photo) for photo in files.values()]
+    sketches = [sketch.sketch(photo) for photo in files.values()]
     cosine = sketches[0].descriptors.astype(int) @ sketches[1].descriptors.T
-    assert (cosine.max(axis=1) > 0.99 * 127**2).sum() >= audit.MIN_INLIERS, "the logos have no features in common"
+    assert (cosine.max(axis=1) > 0.99 * 127**2).sum() >= compare.MIN_INLIERS, "the logos have no features in common"
     assert find(files, tmp_path) == []
 
 
@@ -152,7 +156,7 @@ def test_many_near_copies_do_not_hide_another(drawn, tmp_path):
 
     Each file's nearest neighbours are all of its own twenty.
     """
-    assert audit.NEIGHBOURS < 20
+    assert guess.NEIGHBOURS < 20
     files = {}
     for key in ("impetigo", "shingles"):
         turned = turned_freely(drawn[key], 70, 1.3, cv2.BORDER_REFLECT)
@@ -199,7 +203,7 @@ def test_leaks_conflicts_and_damaged_files_are_counted_by_hand(drawn, tmp_path):
         "train_set/notes.txt": b"not a photo by its place",
     }
     data = folder_of(files, tmp_path)
-    report = audit.audit(data).report()
+    report = audit(data).report()
     assert report["n_files"] == 10 and report["n_photos"] == 4
     assert report["groups"] == [
         [f"test_set/{first}/a.jpg", f"train_set/{first}/a.jpg"],
@@ -218,43 +222,43 @@ def test_leaks_conflicts_and_damaged_files_are_counted_by_hand(drawn, tmp_path):
 
 def test_features_of_all_regions_come_before_the_rest_of_one():
     positions = np.array([[0.1, 0.1], [0.12, 0.1], [0.14, 0.1], [0.9, 0.1], [0.1, 0.9]])
-    order = audit._spread_out(positions, np.array([9.0, 8.0, 7.0, 1.0, 2.0]))
+    order = sketch._spread_out(positions, np.array([9.0, 8.0, 7.0, 1.0, 2.0]))
     assert order.tolist() == [0, 4, 3, 1, 2]
-    assert audit._spread_out(np.zeros((0, 2)), np.zeros(0)).tolist() == []
+    assert sketch._spread_out(np.zeros((0, 2)), np.zeros(0)).tolist() == []
 
 
 def test_hashes_of_a_turned_photo_are_the_turned_hashes(drawn):
     """One cosine transform gives all eight: the same bits as hashing each turned photo anew."""
-    square = audit.sketch(drawn["ringworm"]).square
-    hashes = audit.perceptual_hashes(square)
+    square = sketch.sketch(drawn["ringworm"]).square
+    hashes = sketch.perceptual_hashes(square)
     assert len(set(map(bytes, hashes))) == 8
-    for turn, expected in zip(audit.TURNS, hashes, strict=True):
-        matrix = audit._turn_matrix(turn)
+    for turn, expected in zip(sketch.TURNS, hashes, strict=True):
+        matrix = sketch.turn_matrix(turn)
         anew = cv2.warpAffine(square, matrix, square.shape[::-1], flags=cv2.INTER_NEAREST)
-        assert np.unpackbits(audit.perceptual_hashes(anew)[0] ^ expected).sum() <= 1
+        assert np.unpackbits(sketch.perceptual_hashes(anew)[0] ^ expected).sum() <= 1
 
 
 def test_a_mirrored_descriptor_is_a_permuted_one(drawn):
     """Features of the mirrored photo match those of the photo itself after both are brought to the standard side."""
     photo = drawn["impetigo"]
-    a, b = audit.sketch(photo), audit.sketch(np.ascontiguousarray(photo[:, ::-1]))
-    of_a, of_b = audit._matches(a, b)
+    a, b = sketch.sketch(photo), sketch.sketch(np.ascontiguousarray(photo[:, ::-1]))
+    of_a, of_b = compare._matches(a, b)
     assert len(of_a) > 0.8 * len(a.positions)
     assert (a.mirrored[of_a] != b.mirrored[of_b]).mean() > 0.95
-    places = a.positions[of_a] * [-1, 1] + [audit.SQUARE - 1, 0]
+    places = a.positions[of_a] * [-1, 1] + [sketch.SQUARE - 1, 0]
     assert np.median(np.abs(places - b.positions[of_b])) < 0.5
 
 
 def test_agreement_is_one_for_a_photo_with_itself_and_needs_something_to_see(drawn):
-    square = audit.sketch(drawn["shingles"]).square
-    assert audit.agreement(square, square, np.eye(2, 3)) == (pytest.approx(1, abs=1e-6), 1.0)
-    assert audit.agreement(square, np.full_like(square, 128), np.eye(2, 3))[0] == 0
+    square = sketch.sketch(drawn["shingles"]).square
+    assert compare.agreement(square, square, np.eye(2, 3)) == (pytest.approx(1, abs=1e-6), 1.0)
+    assert compare.agreement(square, np.full_like(square, 128), np.eye(2, 3))[0] == 0
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_audit_finds_what_was_planted(seed, sample_settings):
-    data = photos.open_data(replace(sample_settings, seed=seed))
-    table = audit.score(audit.audit(data), data.truth)
+    data = open_data(replace(sample_settings, seed=seed))
+    table = copies.score(audit(data), data.truth)
     assert (table.pairs > 0).all(), "a kind of copy was not planted at all"
     assert (table.recall >= 0.97).all() and (table.precision >= 0.99).all(), table
 
@@ -266,8 +270,8 @@ def test_score_counts_pairs_by_hand(sample):
          "kind": ["original", "exact", "dihedral", "original", "original"]}
     )  # fmt: skip
     catalogue = pd.DataFrame({"path": list("abcde"), "photo_id": ["p", "p", "q", "q", "r"]})
-    found = replace(audit.audit(sample), photos=catalogue)
-    table = audit.score(found, truth)
+    found = replace(audit(sample), photos=catalogue)
+    table = copies.score(found, truth)
     assert table.loc["exact", ["pairs", "found", "false"]].tolist() == [1, 1, 0]
     assert table.loc["dihedral", ["pairs", "found", "false"]].tolist() == [2, 0, 1]
     assert table.loc["all", ["pairs", "found", "false"]].tolist() == [3, 1, 1]
@@ -275,7 +279,7 @@ def test_score_counts_pairs_by_hand(sample):
 
 
 def test_the_report_is_consistent_and_counts_what_the_truth_counts(sample):
-    found = audit.audit(sample)
+    found = audit(sample)
     report, truth = found.report(), sample.truth
     whole = truth[truth.damage == ""]
     assert list(report) == ["n_files", "n_photos", "groups", "damaged", "conflicts", "leaks", "seconds"]
@@ -294,35 +298,35 @@ def test_the_report_is_consistent_and_counts_what_the_truth_counts(sample):
 
 
 def test_photo_ids_are_the_least_digest_of_the_group(sample):
-    table = audit.identified(sample).photos
+    table = identified(sample).photos
     least = table.groupby("photo_id").sha256.min().str[:16]
     assert (least.index == least).all()
     assert table.drop(columns="photo_id").equals(sample.photos.drop(columns="photo_id"))
 
 
 def test_the_audit_is_kept_and_made_anew_with_the_same_result(sample, tmp_path):
-    found = audit.audit(sample)
+    found = audit(sample)
     elsewhere = replace(sample, cache=tmp_path)
-    again = audit.audit(elsewhere)
+    again = audit(elsewhere)
     assert again.photos.equals(found.photos) and again.pairs.equals(found.pairs)
     kept = next((tmp_path / "audits").iterdir())
     kept.write_text('[["half a')  # a file that was damaged is no answer
-    assert audit.audit(elsewhere).photos.equals(found.photos)
-    kept_again = audit.audit(elsewhere)
+    assert audit(elsewhere).photos.equals(found.photos)
+    kept_again = audit(elsewhere)
     assert kept_again.pairs.equals(found.pairs) and kept_again.seconds < 0.5
 
 
 def test_a_result_that_cannot_be_kept_is_a_result(sample, tmp_path):
     (tmp_path / "file").write_text("in the way of a folder")
-    assert audit.audit(replace(sample, cache=tmp_path / "file")).pairs.equals(audit.audit(sample).pairs)
+    assert audit(replace(sample, cache=tmp_path / "file")).pairs.equals(audit(sample).pairs)
 
 
 def test_the_result_does_not_depend_on_the_number_of_threads(sample, tmp_path, monkeypatch):
-    found = audit._copies(sample)
-    monkeypatch.setattr(audit.work, "cores", lambda: 1)
-    search = audit.Index.search
-    monkeypatch.setattr(audit.Index, "search", lambda *arguments: search(*arguments, threads=1))
-    assert audit._copies(replace(sample, cache=tmp_path)) == found
+    found = copies._copies(sample)
+    monkeypatch.setattr(copies.work, "cores", lambda: 1)
+    search = copies.Index.search
+    monkeypatch.setattr(copies.Index, "search", lambda *arguments: search(*arguments, threads=1))
+    assert copies._copies(replace(sample, cache=tmp_path)) == found
 
 
 def test_the_result_does_not_depend_on_the_runner(sample, tmp_path):
@@ -331,15 +335,15 @@ def test_the_result_does_not_depend_on_the_runner(sample, tmp_path):
     def one_by_one(make, items):
         return map(pickle.loads(pickle.dumps(make))(), items)
 
-    assert audit._copies(replace(sample, cache=tmp_path), one_by_one) == audit._copies(sample)
+    assert copies._copies(replace(sample, cache=tmp_path), one_by_one) == copies._copies(sample)
 
 
 def test_many_small_indexes_find_what_one_finds(sample, tmp_path, monkeypatch):
-    found, made = audit.audit(sample), []
-    index = audit._feature_index
-    monkeypatch.setattr(audit, "_feature_index", lambda *arguments: made.append(1) or index(*arguments))
-    monkeypatch.setattr(audit, "PART", 7)
-    in_parts = audit.audit(replace(sample, cache=tmp_path))
+    found, made = audit(sample), []
+    index = guess.feature_index
+    monkeypatch.setattr(guess, "feature_index", lambda *arguments: made.append(1) or index(*arguments))
+    monkeypatch.setattr(guess, "PART", 7)
+    in_parts = audit(replace(sample, cache=tmp_path))
     assert len(made) > 5
     assert in_parts.photos.equals(found.photos)
     columns = ["path", "other", "how"]
@@ -349,8 +353,8 @@ def test_many_small_indexes_find_what_one_finds(sample, tmp_path, monkeypatch):
 @pytest.fixture
 def sketched(monkeypatch):
     """Return a list that grows by one with each sketch made."""
-    made, sketch = [], audit.sketch
-    monkeypatch.setattr(audit, "sketch", lambda photo: made.append(photo.shape) or sketch(photo))
+    made, ours = [], sketch.sketch
+    monkeypatch.setattr(shelf, "sketch", lambda photo: made.append(photo.shape) or ours(photo))
     return made
 
 
@@ -358,21 +362,21 @@ def test_photos_that_come_later_are_the_only_ones_sketched(drawn, tmp_path, sket
     folder = f"test_set/{CONDITIONS[0].folder}"
     files = {f"{folder}/{key}.jpg": drawn[key] for key in KEYS[:3]}
     files |= {f"train_set/{CONDITIONS[1].folder}/other.jpg": drawn[KEYS[3]]}
-    audit.audit(folder_of(files, tmp_path))
+    audit(folder_of(files, tmp_path))
     assert len(sketched) == 4
-    found = audit.audit(folder_of({f"{folder}/again.jpg": drawn[KEYS[0]][::-1]}, tmp_path))
+    found = audit(folder_of({f"{folder}/again.jpg": drawn[KEYS[0]][::-1]}, tmp_path))
     assert len(sketched) == 5
     assert found.groups == [[f"{folder}/again.jpg", f"{folder}/{KEYS[0]}.jpg"]]
 
 
 def test_no_photo_is_sketched_twice_even_where_nothing_can_be_kept(sample, tmp_path, sketched):
     (tmp_path / "file").write_text("in the way of a folder")
-    audit.audit(replace(sample, cache=tmp_path / "file"))
+    audit(replace(sample, cache=tmp_path / "file"))
     assert len(sketched) == sample.photos.sha256.nunique()
 
 
 def test_nothing_but_sketches_stays_on_the_shelf(sample, tmp_path):
-    audit._copies(replace(sample, cache=tmp_path))
+    copies._copies(replace(sample, cache=tmp_path))
     (shelf,) = (tmp_path / "sketches").iterdir()
     assert {file.name for file in shelf.rglob("*") if file.is_file()} == set(sample.photos.sha256)
     assert all(len(folder.name) == 2 for folder in shelf.iterdir())
@@ -391,8 +395,8 @@ DAMAGES = {
 def test_a_damaged_sketch_is_made_anew(damage, drawn, tmp_path, sketched):
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), drawn["shingles"][..., ::-1])
-    shelf = audit.Shelf(tmp_path / "shelf", tmp_path)
-    whole = shelf.sketch("ab12", photo.name)
+    sketches = shelf.Shelf(tmp_path / "shelf", tmp_path)
+    whole = sketches.sketch("ab12", photo.name)
     file = tmp_path / "shelf" / "ab" / "ab12"
     right = file.read_bytes()
     file.write_bytes(DAMAGES[damage](right))
@@ -407,8 +411,8 @@ def test_a_damaged_sketch_is_made_anew(damage, drawn, tmp_path, sketched):
 
 
 def test_a_sketch_without_features_is_kept_as_well():
-    blank = audit.sketch(np.full((50, 70, 3), 90, np.uint8))
-    kept = audit._from_bytes(audit._to_bytes(blank))
+    blank = sketch.sketch(np.full((50, 70, 3), 90, np.uint8))
+    kept = shelf._from_bytes(shelf._to_bytes(blank))
     assert kept.positions.shape == (0, 2) and kept.descriptors.shape == (0, 128) and kept.mirrored.shape == (0,)
     assert np.array_equal(kept.square, blank.square)
 
@@ -472,7 +476,7 @@ def test_memory_does_not_grow_with_sketches_and_indexes(tmp_path):
 
 @pytest.mark.clinical
 def test_clinical_photos_show_about_400_photos(clinical_folder, sample_settings):
-    found = audit.audit(photos.open_data(replace(sample_settings, data=str(clinical_folder))))
+    found = audit(open_data(replace(sample_settings, data=str(clinical_folder))))
     report = found.report()
     assert report["n_files"] == 1159 and 380 <= report["n_photos"] <= 420
     assert report["leaks"]["of"] == 234 and 190 <= report["leaks"]["test_files"] <= 215

@@ -22,8 +22,8 @@ import recipe
 import scale
 
 import book
-from skinlib import work
-from skinlib.settings import InputError, SkinlibError
+from skinlib.base import runner
+from skinlib.base.errors import InputError, SkinlibError
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_no_photos_is_refused_in_one_line(script, capsys):
 
 
 def test_operations_are_counted_from_shapes():
-    from skinlib.model import keras
+    from skinlib.learn.engines import keras
 
     entry = keras.Input((8, 6, 3))
     layers = [
@@ -81,7 +81,7 @@ def test_operations_are_counted_from_shapes():
 
 
 def test_learning_takes_three_times_the_operations_less_what_the_first_layer_need_not_do():
-    from skinlib.model import keras
+    from skinlib.learn.engines import keras
 
     entry = keras.Input((8,))
     network = keras.Model(entry, keras.layers.Dense(2)(keras.layers.Dense(4)(entry)))
@@ -227,19 +227,20 @@ class OneEpoch:
 
 
 def test_accelerator_has_the_package_s_constants(accelerator):
-    from skinlib import model, train
+    from skinlib.learn import backbones, networks, runs, train
 
-    for name in ("SIZE", "HIDDEN", "MEANS_BGR", "LAST_STAGE", "CALIBRATION_PHOTOS"):
-        assert getattr(accelerator, name) == getattr(model, name)
-    for name in ("EPOCHS", "BATCH_SIZE", "LEARNING_RATE", "FINE_TUNING_RATE"):
-        assert getattr(accelerator, name) == getattr(train, name)
+    rooms = {networks: ("SIZE", "HIDDEN", "LAST_STAGE"), backbones: ("MEANS_BGR", "CALIBRATION_PHOTOS")}
+    rooms |= {train: ("EPOCHS", "LEARNING_RATE", "FINE_TUNING_RATE"), runs: ("BATCH_SIZE",)}
+    for module, names in rooms.items():
+        for name in names:
+            assert getattr(accelerator, name) == getattr(module, name)
 
 
 def test_accelerator_needs_no_tensorflow():
     # Of Keras's backends the only other one that is sure to be here can't train, but it can be imported and refused.
     code = (
         "import sys; sys.modules['tensorflow'] = sys.modules['openvino_telemetry'] = None; import accelerator, common; "
-        "assert not {'skinlib.model', 'skinlib.train'} & set(sys.modules); common.run(accelerator.main)"
+        "assert not {'skinlib.learn.networks', 'skinlib.learn.train'} & set(sys.modules); common.run(accelerator.main)"
     )
     told = subprocess.run(
         [sys.executable, "-c", code],
@@ -447,15 +448,15 @@ def test_what_was_measured_is_gone_on_with(tmp_path):
     assert len(calls) == 2
     told = json.loads(file.read_text())
     assert told == json.loads(json.dumps(kept.result()))
-    assert [row["cores"] for row in told["rows"]] == [2, 1] and told["machine"]["cores"] == work.cores()
+    assert [row["cores"] for row in told["rows"]] == [2, 1] and told["machine"]["cores"] == runner.cores()
 
 
 @pytest.mark.skipif(not scale.LINUX, reason="elsewhere no process can be kept to some of the cores")
 def test_a_stage_is_kept_to_its_cores():
-    before = work.cores()
+    before = runner.cores()
     with scale.on_cores(1):
-        assert work.cores() == 1
-    assert work.cores() == before
+        assert runner.cores() == 1
+    assert runner.cores() == before
 
 
 def test_a_stage_in_a_process_of_its_own(sample, tmp_path):

@@ -9,8 +9,8 @@ from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from scipy.stats import binom
 
-from skinlib import calibration, evaluate
-from skinlib.conditions import KEYS
+from skinlib.data.conditions import KEYS
+from skinlib.judge import calibration, evaluate
 
 N = len(KEYS)
 

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from skinlib import cards, train
+from skinlib.learn import train
+from skinlib.serve import cards
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skinlib import evaluate, train
 from skinlib.__main__ import main
-from skinlib.conditions import KEYS
+from skinlib.data.conditions import KEYS
+from skinlib.judge import evaluate
+from skinlib.learn import train
+from skinlib.learn.runs import Run
 
 
 def skinlib(*arguments, **environment):
@@ -123,7 +125,7 @@ def test_train_on_a_clean_split(sample, sample_settings, tmp_path, monkeypatch, 
     monkeypatch.setenv("SKINLIB_CACHE", str(sample_settings.cache))
     call = ["train", str(sample.root), "--out", str(tmp_path / "run"), "--epochs", "1", "--split", "grouped"]
     assert main(call) == 0
-    predictions = train.Run(tmp_path / "run").predictions
+    predictions = Run(tmp_path / "run").predictions
     assert (predictions.groupby("photo_id").split.nunique() == 1).all()
     capsys.readouterr()
 
@@ -138,7 +140,7 @@ def test_sample_then_train_in_a_pipe(tmp_path, sample_settings):
     )  # fmt: skip
     assert code == 0, err
     assert "UNTRAINED" in out and all(line.startswith("left out") for line in err.splitlines())
-    assert train.Run(tmp_path / "run").provenance["settings"]["epochs"] == 1
+    assert Run(tmp_path / "run").provenance["settings"]["epochs"] == 1
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skinlib import audit, cluster, exported, model, photos, train, work
 from skinlib.__main__ import main
-from skinlib.settings import SkinlibError
+from skinlib.audit.copies import audit
+from skinlib.base import runner
+from skinlib.base.errors import SkinlibError
+from skinlib.data import reading
+from skinlib.learn import extraction, networks
+from skinlib.scale import cluster
+from skinlib.serve import exported
 
 run = partial(cluster.ray, workers=2)
 
@@ -35,7 +40,7 @@ def two_workers():
 
 def test_results_come_in_order_from_processes_of_one_core():
     def make():
-        return lambda item: (item * item, os.getpid(), work.cores())
+        return lambda item: (item * item, os.getpid(), runner.cores())
 
     squares, processes, cores = zip(*run(make, range(60)), strict=True)
     assert list(squares) == [item * item for item in range(60)]
@@ -47,12 +52,12 @@ def test_an_error_of_a_worker_comes_out_as_it_is():
     def make():
         def fails(item):
             if item == 20:
-                raise photos.PhotoError("photo 20", "empty file", "leave it out")
+                raise reading.PhotoError("photo 20", "empty file", "leave it out")
             return item
 
         return fails
 
-    with pytest.raises(photos.PhotoError, match=r"^photo 20: empty file: leave it out$") as told:
+    with pytest.raises(reading.PhotoError, match=r"^photo 20: empty file: leave it out$") as told:
         list(run(make, range(40)))
     assert told.value.path == "photo 20" and told.value.reason == "empty file"
 
@@ -125,12 +130,12 @@ def test_a_killed_worker_costs_only_time(tmp_path):
 
 def test_features_are_the_same_to_the_bit(sample, weights, tmp_path):
     paths = sample.photos.path[:20]
-    rows = train.features(replace(sample, cache=tmp_path), weights, model.LAST_STAGE, paths, run=run)
-    np.testing.assert_array_equal(rows, train.features(sample, weights, model.LAST_STAGE, paths))
+    rows = extraction.features(replace(sample, cache=tmp_path), weights, networks.LAST_STAGE, paths, run=run)
+    np.testing.assert_array_equal(rows, extraction.features(sample, weights, networks.LAST_STAGE, paths))
 
 
 def test_the_audit_finds_the_same(sample, tmp_path):
-    found, before = audit.audit(replace(sample, cache=tmp_path), run), audit.audit(sample)
+    found, before = audit(replace(sample, cache=tmp_path), run), audit(sample)
     for table in ("photos", "pairs", "doubtful"):
         assert getattr(found, table).equals(getattr(before, table))
     assert len(found.pairs), "there was something to find"
@@ -210,7 +215,7 @@ def test_a_cluster_out_of_reach_is_told_in_one_line(monkeypatch):
     monkeypatch.setattr(socket, "create_connection", lambda *_: socket.socket())
 
     class Nobody:
-        def init(self, **choices):
+        def init(self, **settings):
             raise ConnectionError("nobody answers\nthere\nreally")
 
     with pytest.raises(SkinlibError, match=r"^no Ray cluster at far:6379 \(nobody answers\): see `ray status`$"):

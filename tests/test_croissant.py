@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import yaml
 
-from skinlib import audit, croissant, photos
+from skinlib.audit.copies import identified
+from skinlib.data import croissant, fetch
+from skinlib.data.dataset import open_data
 
 mlcroissant = pytest.importorskip("mlcroissant")
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,7 +92,7 @@ def test_a_changed_file_is_noticed(sample, tmp_path):
 
 def test_it_tells_the_leak_that_the_audit_found(sample):
     """Scored against what was planted: the counts are those of the truth, less the files that can't be read."""
-    description = croissant.describe(audit.identified(sample))
+    description = croissant.describe(identified(sample))
     whole = sample.truth[sample.truth.damage == ""]
     test = whole[whole.split == "test"]
     leaked = test.source.isin(whole.source[whole.split == "train"]).sum()
@@ -128,14 +130,14 @@ def test_other_data_has_another_version(sample, description):
 
 
 def test_odd_names_are_names_and_not_patterns(sample, tmp_path):
-    from skinlib.settings import load
+    from skinlib.base.settings import load_settings
 
     folder = tmp_path / "odd"
     for row in sample.photos.drop_duplicates(["split", "condition"]).itertuples():
         place = folder / row.path
         place.parent.mkdir(parents=True)
         shutil.copy(sample.root / row.path, place.with_name("a [1] ü *.jpg"))
-    odd = photos.open_data(load(data=folder, cache=tmp_path / "cache"))
+    odd = open_data(load_settings(data=folder, cache=tmp_path / "cache"))
     croissant.write(odd, folder / "croissant.json")
     records = list(mlcroissant.Dataset(jsonld=str(folder / "croissant.json")).records("images"))
     assert {record["images/path"].decode() for record in records} == set(odd.photos.path)
@@ -158,20 +160,20 @@ def test_the_clinical_photos_are_told_by_their_sources(clinical_folder, tmp_path
     """Every file has a public address and its hash from the manifest; what nobody knows is called unknown."""
     import pandas as pd
 
-    from skinlib.settings import load
+    from skinlib.base.settings import load_settings
 
-    data = photos.open_data(load(data=clinical_folder, cache=tmp_path))
+    data = open_data(load_settings(data=clinical_folder, cache=tmp_path))
     description = croissant.describe(data)
     issues = mlcroissant.Dataset(jsonld=description).metadata.ctx.issues
     assert not issues.errors
 
-    manifest = pd.read_csv(photos.MANIFEST).set_index("path")
-    listed = {unquote(file["contentUrl"]).removeprefix(photos.FILES_URL + "/"): file for file in files_of(description)}
+    manifest = pd.read_csv(fetch.MANIFEST).set_index("path")
+    listed = {unquote(file["contentUrl"]).removeprefix(fetch.FILES_URL + "/"): file for file in files_of(description)}
     assert set(listed) == set(manifest.index)
     assert all(file["sha256"] == manifest.sha256[path] for path, file in listed.items())
     assert all(file["contentSize"] == f"{manifest.bytes[path]} B" for path, file in listed.items())
-    assert description["url"] == photos.KAGGLE_PAGE
-    assert photos.COMMIT in description["sameAs"]
+    assert description["url"] == fetch.KAGGLE_PAGE
+    assert fetch.COMMIT in description["sameAs"]
     for question in ("license", "rai:dataCollection", "rai:dataAnnotationProtocol"):
         assert description[question].startswith("Unknown")
     assert "truth" not in {record_set["@id"] for record_set in description["recordSet"]}

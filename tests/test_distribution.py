@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from skinlib import model, train
-from skinlib.model import keras, tf
+from skinlib.learn.networks import keras, tf
 
 processor = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * 2)

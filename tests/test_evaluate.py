@@ -9,8 +9,8 @@ import pytest
 import sklearn.metrics as sk
 from scipy.stats import binom, binomtest
 
-from skinlib import evaluate
-from skinlib.conditions import KEYS
+from skinlib.data.conditions import KEYS
+from skinlib.judge import evaluate
 
 N = len(KEYS)
 

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from skinlib import explain, model
-from skinlib.model import keras
+from skinlib.doubt import explain
+from skinlib.learn import backbones, networks
+from skinlib.learn.engines import keras
 
 CHANNELS = 6
 
@@ -17,7 +18,7 @@ CHANNELS = 6
 @pytest.fixture(scope="module")
 def network() -> keras.Model:
     """Return a small network with the parts that Grad-CAM asks for: a last map by name, pooling, hidden, softmax."""
-    model.set_seed(3)
+    backbones.set_seed(3)
     photo = keras.Input((None, None, 3), name="photo")
     x = keras.layers.Rescaling(1 / 255)(photo)
     x = keras.layers.Conv2D(CHANNELS, 32, strides=32, activation="relu", name=explain.LAST_MAP)(x)
@@ -147,7 +148,7 @@ def test_a_class_that_is_not_there_is_refused(network, photo, class_index):
 
 
 def test_whole_network_gives_a_map_without_a_warning_and_the_same_twice(photo):
-    network = model.build(seed=0)
+    network = networks.build(seed=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         first = explain.grad_cam(network, photo[:, :180], 2)
@@ -423,7 +424,7 @@ def test_the_same_seed_forgets_in_the_same_way(network):
 
 
 def test_a_network_forgets_what_the_same_seed_gave_it():
-    network = model.build(seed=0)
+    network = networks.build(seed=0)
     before = weights_of(network)
     part, copy = next(explain.randomised_copies(network, seed=0))
     assert changed(before, weights_of(copy)) == {part}
@@ -447,7 +448,7 @@ def test_a_map_changes_when_the_output_is_forgotten(photo):
 
 
 def test_whole_network_forgets_block_by_block(photo):
-    network = model.build(seed=0)
+    network = networks.build(seed=0)
     before = weights_of(network)
     parts = []
     for part, copy in explain.randomised_copies(network, cascading=False):
@@ -522,5 +523,5 @@ def test_structural_similarity_window_by_window():
 def test_masks_of_the_sample_fit_their_photos_maps(sample):
     path = sample.photos.path[sample.photos.split == "test"].iloc[0]
     photo, mask = sample.read(path), sample.mask(path)
-    heat = explain.grad_cam(model.build(seed=1), photo, 0)
+    heat = explain.grad_cam(networks.build(seed=1), photo, 0)
     assert math.isnan(share := explain.share_inside(heat, mask)) or 0 <= share <= 1

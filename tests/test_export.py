@@ -14,10 +14,17 @@ import pytest
 import yaml
 from scipy.special import log_softmax, softmax
 
-from skinlib import abstention, calibration, explain, export, model, photos, settings, train
-from skinlib.conditions import KEYS
-from skinlib.exported import FORMAT, LABELS, SMALL, Answer, ExportedModel, laid_over, percent
-from skinlib.settings import InputError
+from skinlib.base.errors import InputError
+from skinlib.base.settings import load_settings
+from skinlib.data import reading
+from skinlib.data.conditions import KEYS
+from skinlib.data.dataset import open_data
+from skinlib.doubt import explain
+from skinlib.judge import abstention, calibration
+from skinlib.learn import backbones, extraction, networks, train
+from skinlib.learn.runs import Run
+from skinlib.serve import cards, export, onnx_graph, parity, publish
+from skinlib.serve.exported import FORMAT, LABELS, SMALL, Answer, ExportedModel, laid_over, percent
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +43,8 @@ def by_keras(run, temperature, pictures):
 
 def check_parity(run, exported, pictures):
     keras = by_keras(run, exported.labels["temperature"], pictures)
-    answers = {name: export.answers(exported.folder / name, pictures) for name in (export.FULL, SMALL)}
-    table = export.parity(keras, answers)
+    answers = {name: parity.answers(exported.folder / name, pictures) for name in (export.FULL, SMALL)}
+    table = parity.parity(keras, answers)
     assert table.largest_difference[export.FULL] <= 1e-4
     assert table.same_answer[export.FULL] == 1
     assert table.same_answer[SMALL] >= 0.99
@@ -51,33 +58,33 @@ def test_it_says_what_keras_says(grouped_run, exported, some):
 
 @pytest.mark.clinical
 def test_it_says_what_keras_says_of_clinical_photos(clinical_folder, tmp_path):
-    choices = settings.load(data=str(clinical_folder), weights="untrained")
-    data = photos.open_data(choices)
-    run = train.train(data, choices, split="grouped")
+    settings = load_settings(data=str(clinical_folder), weights="untrained")
+    data = open_data(settings)
+    run = train.train(data, settings, split="grouped")
     rows = data.photos.drop_duplicates("sha256").sample(250, random_state=0)
-    check_parity(run, export.export(run, data, choices), [data.read(path) for path in rows.path])
+    check_parity(run, export.export(run, data, settings), [data.read(path) for path in rows.path])
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (224, 224), (223, 449), (225, 31), (1200, 900)])
 def test_every_size_of_photo_is_squared_as_tensorflow_does_it(shape):
     photo = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-    ours = export._squared(photo).numpy()
-    assert ours.shape == (model.SIZE, model.SIZE, 3)
-    assert np.abs(ours - model.prepare(photo)).max() < 0.01  # of 255
+    ours = onnx_graph._squared(photo).numpy()
+    assert ours.shape == (networks.SIZE, networks.SIZE, 3)
+    assert np.abs(ours - networks.prepare(photo)).max() < 0.01  # of 255
 
 
 def test_a_mistake_is_not_hidden_by_the_comparison(exported, some):
     """The comparison can fail: red and blue swapped before the model give other answers."""
-    right = export.answers(exported.path, some[1][:12])
-    wrong = export.answers(exported.path, [np.ascontiguousarray(photo[..., ::-1]) for photo in some[1][:12]])
-    assert export.parity(right, {"swapped": wrong}).largest_difference["swapped"] > 0.01
+    right = parity.answers(exported.path, some[1][:12])
+    wrong = parity.answers(exported.path, [np.ascontiguousarray(photo[..., ::-1]) for photo in some[1][:12]])
+    assert parity.parity(right, {"swapped": wrong}).largest_difference["swapped"] > 0.01
 
 
 def test_the_original_channel_mistake_travels_with_the_run(sample, sample_settings, some):
     """A run that learned from swapped channels is exported so that it, too, takes photos as they are."""
     run = train.train(sample, sample_settings, recipe=train.Recipe(swapped_channels=True), split="grouped")
     known = export.pooled_features(run, sample, sample_settings, "train")
-    answer = export.answering(run.model, 1.0, known)
+    answer = onnx_graph.answering(run.model, 1.0, known)
     for photo, keras in zip(some[1][:3], run.predict(some[1][:3]), strict=True):
         assert np.abs(answer(photo)["probabilities"].numpy() - keras).max() < 1e-4
 
@@ -87,9 +94,9 @@ def test_features_of_a_tuned_network_are_its_own(sample, sample_settings):
     run = train.train(sample, sample_settings, recipe=train.Recipe(epochs=1, fine_tuning_epochs=1), split="grouped")
     rows = run.predictions[run.predictions.split == "validation"].drop_duplicates("photo_id")
     ours = export.pooled_features(run, sample, sample_settings, "validation")
-    pooled = model.extractor(run.model).one(model.prepare(sample.read(rows.path.iloc[0])))[1]
+    pooled = extraction.extractor(run.model).one(networks.prepare(sample.read(rows.path.iloc[0])))[1]
     np.testing.assert_allclose(ours[0], pooled, rtol=1e-3, atol=1e-4)
-    frozen = train.features(sample, model.get_weights(sample_settings, sample), paths=rows.path)
+    frozen = extraction.features(sample, backbones.get_weights(sample_settings, sample), paths=rows.path)
     assert np.abs(frozen - ours).max() > 1e-3
 
 
@@ -115,10 +122,10 @@ def test_evidence_is_grad_cam(grouped_run, exported, some):
 def test_evidence_adds_up_to_the_logits(grouped_run, some):
     """The mean of the evidence is the logit, less the biases' part, which the active hidden units tell."""
     network = grouped_run.model
-    answer = export.answering(network, 1.0, np.eye(8, model.FEATURES, dtype=np.float32))
+    answer = onnx_graph.answering(network, 1.0, np.eye(8, networks.FEATURES, dtype=np.float32))
     hidden, output = network.get_layer("hidden"), network.get_layer("probabilities")
     for photo in some[1][:3]:
-        pooled = model.extractor(network).one(model.prepare(photo))[1]
+        pooled = extraction.extractor(network).one(networks.prepare(photo))[1]
         before = pooled @ hidden.kernel.numpy() + hidden.bias.numpy()
         rest = (hidden.bias.numpy() * (before > 0)) @ output.kernel.numpy() + output.bias.numpy()
         found = answer(photo)
@@ -151,7 +158,7 @@ def test_limits_come_from_the_validation_photos(grouped_run, exported):
 
 
 def test_features_of_a_run_from_before_bits_could_be_chosen(run, sample, sample_settings):
-    older = train.Run(run.path)
+    older = Run(run.path)
     older.provenance["settings"].pop("bits")
     features = export.pooled_features(older, sample, sample_settings, "validation")
     np.testing.assert_array_equal(features, export.pooled_features(run, sample, sample_settings, "validation"))
@@ -192,15 +199,15 @@ def test_packing_keeps_weights_to_half_a_step():
         [onnx.helper.make_tensor_value_info("y", 1, [1, 64, 1, 1])],
         [onnx.numpy_helper.from_array(weights, "w")],
     )
-    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", export.OPSET)], ir_version=10)
+    proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", onnx_graph.OPSET)], ir_version=10)
     for bits, top in ((8, 127), (16, 32767)):
-        arrays = {t.name: onnx.numpy_helper.to_array(t) for t in export.packed(proto, bits).graph.initializer}
+        arrays = {t.name: onnx.numpy_helper.to_array(t) for t in onnx_graph.packed(proto, bits).graph.initializer}
         error = np.abs(arrays["w/packed"] * arrays["w/scale"] - weights)
         largest = np.abs(weights).max(axis=(1, 2, 3), keepdims=True)
         assert (error <= largest / top * 0.51).all()
     assert onnx.numpy_helper.to_array(proto.graph.initializer[0]).dtype == np.float32  # the original is untouched
     with pytest.raises(ValueError, match="4 bits: use 8 or 16"):
-        export.packed(proto, 4)
+        onnx_graph.packed(proto, 4)
 
 
 # ---- the folders
@@ -222,13 +229,13 @@ def test_the_card_is_for_the_hub_and_for_people(exported, grouped_run):
     _, head, body = (exported.folder / "README.md").read_text("utf-8").split("---\n", 2)
     told = yaml.safe_load(head)
     assert told["library_name"] == "onnx" and told["pipeline_tag"] == "image-classification"
-    assert export.NOTICE in body
+    assert cards.NOTICE in body
     assert f"{grouped_run.metrics['test']['accuracy']:.1%}" in body
     assert grouped_run.provenance["weights"]["note"] in body
 
 
 def test_it_is_made_once(exported, grouped_run, sample, sample_settings, monkeypatch):
-    monkeypatch.setattr(export, "to_onnx", lambda _: pytest.fail("the export was made again"))
+    monkeypatch.setattr(onnx_graph, "to_onnx", lambda _: pytest.fail("the export was made again"))
     assert export.export(grouped_run, sample, sample_settings).folder == exported.folder
 
 
@@ -248,13 +255,13 @@ def test_bad_folders_are_told_in_one_line(exported, grouped_run, sample, sample_
         ExportedModel(tmp_path)
     with pytest.raises(InputError, match="exists already"):
         export.export(grouped_run, sample, sample_settings, tmp_path)
-    for assemble in (export.web, export.space):
+    for assemble in (publish.web, publish.space):
         with pytest.raises(InputError, match="exists already"):
             assemble(exported, tmp_path)
 
 
 def test_other_photos_than_the_runs_are_refused(grouped_run, sample_settings):
-    other = photos.open_data(settings.load(data="sample", speed="quick", seed=1, cache=sample_settings.cache))
+    other = open_data(load_settings(data="sample", speed="quick", seed=1, cache=sample_settings.cache))
     with pytest.raises(InputError, match="does not hold the photos that"):
         export.export(grouped_run, other, sample_settings)
 
@@ -264,35 +271,35 @@ def test_limits_on_what_strangers_send(exported, tmp_path, monkeypatch):
     cv2.imwrite(str(file), np.zeros((40, 50, 3), np.uint8))
     assert exported.read(file).shape == (40, 50, 3)
     monkeypatch.setitem(exported.labels["limits"], "pixels", 1999)
-    with pytest.raises(photos.PhotoError, match="too many pixels"):
+    with pytest.raises(reading.PhotoError, match="too many pixels"):
         exported.read(file)
     monkeypatch.setitem(exported.labels["limits"], "bytes", 10)
-    with pytest.raises(photos.PhotoError, match="too large"):
+    with pytest.raises(reading.PhotoError, match="too large"):
         exported.read(file)
-    with pytest.raises(photos.PhotoError, match="no such file"):
+    with pytest.raises(reading.PhotoError, match="no such file"):
         exported.read(tmp_path / "none.jpg")
 
 
 def test_the_page_and_the_app_have_all_they_need(exported, tmp_path):
-    page = export.web(exported, tmp_path / "web")
+    page = publish.web(exported, tmp_path / "web")
     assert {SMALL, LABELS, "index.html", "try.js", "try.css", "README.md"} <= {file.name for file in page.iterdir()}
     listed = json.loads((page / "samples/samples.json").read_text())
     assert len(listed) == len(KEYS) + 2
     for entry in listed:
         assert exported.read(page / "samples" / entry["file"]).shape[2] == 3
-    app = export.space(exported, tmp_path / "space")
+    app = publish.space(exported, tmp_path / "space")
     assert {"app.py", "requirements.txt", "README.md", "model", "skinlib"} == {file.name for file in app.iterdir()}
-    assert {file.stem for file in (app / "skinlib").iterdir()} == set(export.SERVED)
+    assert {file.stem for file in (app / "skinlib").iterdir()} == set(publish.SERVED)
 
 
 def test_the_client_needs_no_tensorflow(exported, sample, tmp_path):
     """In the app's folder alone, with TensorFlow, Keras and OpenCV out of reach, the answer is the same."""
-    app = export.space(exported, tmp_path / "space")
+    app = publish.space(exported, tmp_path / "space")
     photo = sample.path(sample.photos.path.iloc[0])
     code = (
         "import sys, json\n"
         "for name in ('tensorflow', 'keras', 'cv2', 'sklearn', 'scipy', 'matplotlib'): sys.modules[name] = None\n"
-        "from skinlib.exported import ExportedModel\n"
+        "from skinlib.serve.exported import ExportedModel\n"
         "model = ExportedModel('model')\n"
         "print(json.dumps(model.answer(model.read(sys.argv[1])).as_dict()))"
     )

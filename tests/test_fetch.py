@@ -15,8 +15,10 @@ import kagglehub
 import pytest
 import requests
 
-from skinlib import photos, settings
-from skinlib.settings import InputError, SkinlibError
+from skinlib.base.errors import InputError, SkinlibError
+from skinlib.base.settings import load_settings
+from skinlib.data import dataset, fetch
+from skinlib.data.dataset import open_data
 
 FILES = {
     "train_set/BA- cellulitis/BA- cellulitis (1).jpg": b"first" * 400,
@@ -96,11 +98,11 @@ def server(tmp_path, monkeypatch):
         raise requests.ConnectionError("HTTPSConnectionPool(host='api.kaggle.com', port=443): Max retries exceeded")
 
     monkeypatch.setattr(kagglehub, "dataset_download", unreachable)
-    monkeypatch.setattr(photos, "MANIFEST", manifest)
-    monkeypatch.setattr(photos, "KAGGLE_PAGE", f"{server.url}/kaggle")
-    monkeypatch.setattr(photos, "ARCHIVE_URL", f"{server.url}/archive.zip")
-    monkeypatch.setattr(photos, "FILES_URL", f"{server.url}/files")
-    monkeypatch.setattr(photos, "TIMEOUT", 5)
+    monkeypatch.setattr(fetch, "MANIFEST", manifest)
+    monkeypatch.setattr(fetch, "KAGGLE_PAGE", f"{server.url}/kaggle")
+    monkeypatch.setattr(fetch, "ARCHIVE_URL", f"{server.url}/archive.zip")
+    monkeypatch.setattr(fetch, "FILES_URL", f"{server.url}/files")
+    monkeypatch.setattr(fetch, "TIMEOUT", 5)
     yield server
     server.shutdown()
     server.server_close()
@@ -118,7 +120,7 @@ def part_of(out):
 def fails(out, kept=()):
     """Check that fetching fails in one line and leaves nothing but the whole files ``kept``. Return the line."""
     with pytest.raises(SkinlibError) as caught:
-        photos.fetch(out)
+        fetch.fetch(out)
     assert not out.exists()
     assert below(out.parent) == {f"{out.name}.part/{path}": FILES[path] for path in kept}
     message = str(caught.value)
@@ -130,7 +132,7 @@ def fails(out, kept=()):
 
 def test_archive_is_fetched_and_checked(server, out, capfd):
     server.pages["/archive.zip"] = archive(FILES)
-    assert photos.fetch(out) == out
+    assert fetch.fetch(out) == out
     assert below(out) == FILES
     assert list(out.parent.iterdir()) == [out]
     assert server.asked == ["/kaggle", "/archive.zip"]
@@ -140,20 +142,20 @@ def test_archive_is_fetched_and_checked(server, out, capfd):
 def test_default_place_is_where_clinical_looks(server, own_cache):
     server.pages["/archive.zip"] = archive(FILES)
     with pytest.raises(InputError, match=r"python -m skinlib fetch.*SKINLIB_DATA"):
-        photos.open_data(settings.load(data="clinical"))
-    folder = photos.fetch()
+        open_data(load_settings(data="clinical"))
+    folder = fetch.fetch()
     assert below(folder) == FILES
     # These four files are no photos, so the catalogue complains; but it found them.
     with pytest.raises(InputError, match="holds no photo") as caught:
-        photos.open_data(settings.load(data="clinical"))
+        open_data(load_settings(data="clinical"))
     assert str(folder) in str(caught.value)
 
 
 def test_complete_photos_cost_no_request(server, out):
     server.pages["/archive.zip"] = archive(FILES)
-    photos.fetch(out)
+    fetch.fetch(out)
     server.asked.clear()
-    assert photos.fetch(out) == out
+    assert fetch.fetch(out) == out
     assert server.asked == []
 
 
@@ -164,7 +166,7 @@ def test_another_folder_is_left_alone(server, out):
     (out / WRONG).write_bytes(b"mine")
     before = below(out)
     with pytest.raises(InputError, match="choose another folder") as caught:
-        photos.fetch(out)
+        fetch.fetch(out)
     assert WRONG in str(caught.value)
     assert below(out) == before
     assert list(out.parent.iterdir()) == [out]
@@ -174,12 +176,12 @@ def test_another_folder_is_left_alone(server, out):
 def test_out_may_be_empty_but_no_file(server, out):
     server.pages["/archive.zip"] = archive(FILES)
     out.mkdir(parents=True)
-    assert below(photos.fetch(out)) == FILES
+    assert below(fetch.fetch(out)) == FILES
     file = out / WRONG
     with pytest.raises(InputError, match="in use"):
-        photos.fetch(file)
+        fetch.fetch(file)
     with pytest.raises(InputError, match="cannot be made"):
-        photos.fetch(file / "below-a-file")
+        fetch.fetch(file / "below-a-file")
     assert below(out) == FILES
 
 
@@ -199,7 +201,7 @@ def test_kaggle_comes_first(server, out, tmp_path, monkeypatch, capfd, inner):
         return str(downloaded)
 
     monkeypatch.setattr(kagglehub, "dataset_download", download)
-    assert below(photos.fetch(out)) == FILES
+    assert below(fetch.fetch(out)) == FILES
     assert handles == ["subirbiswas19/skin-disease-dataset"]
     assert server.asked == ["/kaggle"]
     assert capfd.readouterr() == ("", "")
@@ -212,7 +214,7 @@ def test_what_kaggle_has_wrong_comes_from_github(server, out, tmp_path, monkeypa
         (downloaded / path).write_bytes(data if path != WRONG else data[:-1] + b"!")
     monkeypatch.setattr(kagglehub, "dataset_download", lambda handle: str(downloaded))
     server.pages["/archive.zip"] = archive({WRONG: FILES[WRONG]})
-    assert below(photos.fetch(out)) == FILES
+    assert below(fetch.fetch(out)) == FILES
 
 
 def test_wrong_byte_in_the_archive(server, out):
@@ -235,7 +237,7 @@ def test_wrong_byte_in_the_archives_own_bytes(server, out):
 def test_wrong_byte_is_mended_from_the_single_file(server, out):
     server.pages["/archive.zip"] = archive(FILES | {WRONG: b"wrong"})
     server.pages[single(WRONG)] = FILES[WRONG]
-    assert below(photos.fetch(out)) == FILES
+    assert below(fetch.fetch(out)) == FILES
     assert server.asked == ["/kaggle", "/archive.zip", single(WRONG)]
 
 
@@ -272,7 +274,7 @@ def test_short_single_file(server, out):
 @pytest.mark.parametrize("climbing", ["../../evil.jpg", "train_set/../../../evil.jpg", "..\\..\\evil.jpg"])
 def test_archive_cannot_write_outside(server, out, tmp_path, climbing):
     server.pages["/archive.zip"] = archive({climbing: b"evil"} | FILES)
-    photos.fetch(out)
+    fetch.fetch(out)
     assert below(out) == FILES
     assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
 
@@ -285,7 +287,7 @@ def test_archive_with_absolute_and_linked_members(server, out, tmp_path):
         link.external_attr = 0o120777 << 16
         zipped.writestr(link, str(tmp_path))
     server.pages["/archive.zip"] = packed.getvalue()
-    photos.fetch(out)
+    fetch.fetch(out)
     assert below(out) == FILES
     assert not [path for path in tmp_path.rglob("*") if "evil" in path.name]
 
@@ -303,7 +305,7 @@ def test_not_found(server, out):
 
 
 def test_a_server_that_does_not_answer(server, out, monkeypatch):
-    monkeypatch.setattr(photos, "TIMEOUT", 0.2)
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
     done = threading.Event()
     slow = lambda request: done.wait(10)  # noqa: E731
     server.pages |= {"/kaggle": slow, "/archive.zip": slow, single(next(iter(FILES))): slow}
@@ -315,7 +317,7 @@ def test_a_server_that_does_not_answer(server, out, monkeypatch):
 
 
 def test_a_server_that_stops_halfway(server, out, monkeypatch):
-    monkeypatch.setattr(photos, "TIMEOUT", 0.2)
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
     done = threading.Event()
     packed = archive(FILES)
 
@@ -343,7 +345,7 @@ def test_resumes_where_the_connection_broke(server, out):
 
     server.asked.clear()
     server.pages |= {single(path): FILES[path] for path in rest}
-    assert below(photos.fetch(out)) == FILES
+    assert below(fetch.fetch(out)) == FILES
     assert server.asked == [single(path) for path in rest]
     assert not part_of(out).exists()
 
@@ -351,22 +353,22 @@ def test_resumes_where_the_connection_broke(server, out):
 def test_resumes_after_an_interrupt(server, out, monkeypatch):
     server.pages |= {single(path): data for path, data in FILES.items()}
     first, second, third, _ = FILES
-    right_one = photos.written_whole
+    right_one = dataset.written_whole
 
     def interrupted(target):
         if target == part_of(out) / third:
             raise KeyboardInterrupt
         return right_one(target)
 
-    monkeypatch.setattr(photos, "written_whole", interrupted)
+    monkeypatch.setattr(dataset, "written_whole", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        photos.fetch(out)
+        fetch.fetch(out)
     assert not out.exists()
     assert below(part_of(out)) == {path: FILES[path] for path in (first, second)}
 
-    monkeypatch.setattr(photos, "written_whole", right_one)
+    monkeypatch.setattr(dataset, "written_whole", right_one)
     server.asked.clear()
-    assert below(photos.fetch(out)) == FILES
+    assert below(fetch.fetch(out)) == FILES
     assert server.asked == [single(path) for path in list(FILES)[2:]]
 
 
@@ -376,7 +378,7 @@ def test_resumes_from_another_source(server, out):
     fails(out, kept=(first,))
     del server.pages[single(first)]
     server.pages["/archive.zip"] = archive(FILES)
-    assert below(photos.fetch(out)) == FILES
+    assert below(fetch.fetch(out)) == FILES
 
 
 def test_what_a_killed_run_left_is_cleared(server, out):
@@ -391,7 +393,7 @@ def test_what_a_killed_run_left_is_cleared(server, out):
     stray.parent.mkdir()
     stray.write_bytes(b"half")
     server.pages["/archive.zip"] = archive(FILES)
-    assert below(photos.fetch(out)) == FILES
+    assert below(fetch.fetch(out)) == FILES
     assert not (out / ".tmp123").exists()
 
 
@@ -401,23 +403,23 @@ def test_disk_trouble_is_one_line(server, out, monkeypatch):
     def full(target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(photos, "written_whole", full)
+    monkeypatch.setattr(dataset, "written_whole", full)
     assert "No space left on device" in fails(out)
 
 
 def test_shipped_manifest_and_addresses():
-    with photos.MANIFEST.open(newline="") as file:
+    with fetch.MANIFEST.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 1159
     assert len({row["path"] for row in rows}) == 1159
     for row in rows:
         split_folder, folder, _name = row["path"].split("/")
         assert split_folder in ("train_set", "test_set")
-        assert photos.by_folder(folder).folder == folder
+        assert dataset.by_folder(folder).folder == folder
         assert int(row["bytes"]) > 0
         assert len(bytes.fromhex(row["sha256"])) == 32
         assert ".." not in Path(row["path"]).parts
-    assert photos.ARCHIVE_URL.startswith("https://github.com/SumeetSinghBhati/")
-    assert photos.FILES_URL.startswith("https://raw.githubusercontent.com/SumeetSinghBhati/")
-    assert "b7c97f0aab7fbea850fa4be02c720f299f33b3c3" in photos.ARCHIVE_URL
-    assert "b7c97f0aab7fbea850fa4be02c720f299f33b3c3" in photos.FILES_URL
+    assert fetch.ARCHIVE_URL.startswith("https://github.com/SumeetSinghBhati/")
+    assert fetch.FILES_URL.startswith("https://raw.githubusercontent.com/SumeetSinghBhati/")
+    assert "b7c97f0aab7fbea850fa4be02c720f299f33b3c3" in fetch.ARCHIVE_URL
+    assert "b7c97f0aab7fbea850fa4be02c720f299f33b3c3" in fetch.FILES_URL

@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skinlib import audit, evaluate, labels, train
-from skinlib.conditions import KEYS
+from skinlib.audit import copies
+from skinlib.data.conditions import KEYS
+from skinlib.doubt import labels
+from skinlib.judge import evaluate
+from skinlib.learn import extraction
 
 N = len(KEYS)
 
@@ -129,18 +132,18 @@ def test_conflicts_alone_and_nothing_at_all_make_a_list():
 
 @pytest.fixture(scope="module")
 def identified(sample):
-    return audit.identified(sample)
+    return copies.identified(sample)
 
 
 @pytest.fixture(scope="module")
 def held_out(identified, weights) -> pd.DataFrame:
-    return labels.out_of_fold(identified, train.features(identified, weights))
+    return labels.out_of_fold(identified, extraction.features(identified, weights))
 
 
 def test_out_of_fold_predictions_are_whole_and_repeat(identified, weights, held_out):
     assert list(held_out.path) == list(identified.photos.path) and set(held_out.split) == {"test"}
     np.testing.assert_allclose(evaluate.probabilities(held_out).sum(axis=1), 1, atol=1e-6)
-    again = labels.out_of_fold(identified, train.features(identified, weights))
+    again = labels.out_of_fold(identified, extraction.features(identified, weights))
     pd.testing.assert_frame_equal(held_out, again)
 
 

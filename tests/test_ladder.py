@@ -9,9 +9,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skinlib import audit, evaluate, ladder, model, photos, splits, train
-from skinlib.conditions import KEYS
-from skinlib.settings import InputError, SkinlibError
+from skinlib.audit.copies import identified
+from skinlib.base.errors import InputError, SkinlibError
+from skinlib.data import fetch, splits
+from skinlib.data.conditions import KEYS
+from skinlib.data.dataset import open_data
+from skinlib.judge import evaluate
+from skinlib.learn import backbones, ladder, train
 
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 PLAIN, NETWORKS = list(ladder.WITHOUT_WEIGHTS), list(ladder.WITH_WEIGHTS)  # before any test changes them
@@ -57,7 +61,7 @@ def test_the_rows_are_those_of_the_runs(climbed, sample, sample_settings):
     run = train.train(sample, sample_settings, recipe=train.Recipe(epochs=1), split="grouped")
     row, numbers = table.loc["recipe", "grouped"], run.metrics["test"]
     assert row.accuracy == pytest.approx(numbers["accuracy"]) and row.brier == pytest.approx(numbers["brier"], abs=1e-6)
-    known = audit.identified(sample).photos
+    known = identified(sample).photos
     side = splits.grouped(known)
     commonest = known.condition[side == "train"].mode()[0]
     judged = known[side == "test"].drop_duplicates("photo_id")
@@ -65,7 +69,7 @@ def test_the_rows_are_those_of_the_runs(climbed, sample, sample_settings):
 
 
 def test_calibration_changes_no_answer_and_looks_at_validation_photos_alone(sample, sample_settings, few_rungs):
-    arguments = audit.identified(sample), sample_settings, "official"
+    arguments = identified(sample), sample_settings, "official"
     plain, cooled = (few_rungs[name](*arguments) for name in ("recipe", "recipe, calibrated"))
     assert (plain.predicted == cooled.predicted).all()
     assert not np.allclose(plain[list(KEYS)], cooled[list(KEYS)])
@@ -94,14 +98,14 @@ def test_provenance_says_what_made_the_table(climbed, sample, weights):
 
 
 def test_weights_that_cannot_be_had_are_left_out(sample, sample_settings, monkeypatch):
-    get_weights = model.get_weights
+    get_weights = backbones.get_weights
 
-    def offline(choices, data):
-        if choices.weights == "imagenet":
+    def offline(settings, data):
+        if settings.weights == "imagenet":
             raise SkinlibError("no network")
-        return get_weights(choices, data)
+        return get_weights(settings, data)
 
-    monkeypatch.setattr(model, "get_weights", offline)
+    monkeypatch.setattr(backbones, "get_weights", offline)
     assert list(ladder.at_hand(sample, sample_settings, ["untrained", "imagenet"])) == ["untrained"]
     with pytest.raises(InputError, match="no weights file"):
         ladder.at_hand(sample, sample_settings, ["nowhere.h5"])
@@ -155,7 +159,7 @@ def test_shipped_tables_hold_every_rung_and_figures_alone(file):
 
 def test_the_shipped_clinical_table_is_of_the_photos_in_the_manifest():
     told = json.loads((RESULTS / "clinical.json").read_text())
-    manifest = pd.read_csv(photos.MANIFEST).sort_values("path")
+    manifest = pd.read_csv(fetch.MANIFEST).sort_values("path")
     in_test = manifest.path.str.startswith("test_set/")  # a catalogue begins with the training photos
     rows = "".join(
         f"{row.sha256}  {row.path}\n" for row in pd.concat([manifest[~in_test], manifest[in_test]]).itertuples()
@@ -167,4 +171,4 @@ def test_the_shipped_sample_table_is_of_the_sample_that_the_chapters_draw(sample
     """The full sample has the fingerprint that the table names, or somebody changed the drawings and not the table."""
     told = json.loads((RESULTS / "sample.json").read_text())
     full = replace(sample_settings, speed="full")
-    assert told["data"]["fingerprint"] == photos.open_data(full).fingerprint
+    assert told["data"]["fingerprint"] == open_data(full).fingerprint

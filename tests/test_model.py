@@ -12,14 +12,15 @@ from functools import partial
 import numpy as np
 import pytest
 
-from skinlib import model, settings
-from skinlib.model import keras
-from skinlib.settings import InputError, SkinlibError
+from skinlib.base.errors import InputError, SkinlibError
+from skinlib.base.settings import load_settings
+from skinlib.learn import backbones, extraction, networks
+from skinlib.learn.engines import keras
 
 
 @pytest.fixture(scope="module")
 def network(weights):
-    return model.build(weights)
+    return networks.build(weights)
 
 
 @pytest.fixture(scope="module")
@@ -29,12 +30,12 @@ def photo():
 
 def test_preprocessing_by_hand_equals_keras(photo):
     by_keras = keras.applications.resnet50.preprocess_input(photo.astype("float32"))
-    np.testing.assert_allclose(model.preprocess(photo), by_keras, atol=1e-4)
+    np.testing.assert_allclose(backbones.preprocess(photo), by_keras, atol=1e-4)
 
 
 def test_preprocessing_inside_the_model_equals_keras(network, photo):
     inside = keras.Model(network.inputs, network.get_layer("subtract_means").output)
-    square = model.prepare(photo)
+    square = networks.prepare(photo)
     by_keras = keras.applications.resnet50.preprocess_input(square.copy())
     np.testing.assert_allclose(inside(square[None])[0], by_keras, atol=1e-4)
     np.testing.assert_allclose(inside.predict(photo[None], verbose=0)[0], by_keras, atol=1e-4)
@@ -42,8 +43,8 @@ def test_preprocessing_inside_the_model_equals_keras(network, photo):
 
 def test_preparing_is_the_models_own_resizing(network, photo):
     layer = network.get_layer("resize")
-    np.testing.assert_allclose(model.prepare(photo), layer(photo[None].astype("float32"))[0], atol=1e-4)
-    assert model.prepare(photo).dtype == np.float32
+    np.testing.assert_allclose(networks.prepare(photo), layer(photo[None].astype("float32"))[0], atol=1e-4)
+    assert networks.prepare(photo).dtype == np.float32
 
 
 def test_model_is_flat_and_has_the_recipes_head(network):
@@ -66,10 +67,10 @@ def test_saved_model_opens_without_skinlib(network, photo, tmp_path):
 def test_extractor_and_parts_equal_the_whole_network(network):
     squares = np.random.default_rng(1).uniform(0, 255, (3, 224, 224, 3)).astype("float32")
     whole = network.predict(squares, verbose=0)
-    last_stage, pooled = model.extractor(network)(squares)
+    last_stage, pooled = extraction.extractor(network)(squares)
     assert last_stage.shape == (3, 7, 7, 1024) and pooled.shape == (3, 2048)
-    np.testing.assert_allclose(model.part_after(network, "pool").predict(pooled, verbose=0), whole, atol=1e-5)
-    part = model.part_after(network, model.LAST_STAGE)
+    np.testing.assert_allclose(networks.part_after(network, "pool").predict(pooled, verbose=0), whole, atol=1e-5)
+    part = networks.part_after(network, networks.LAST_STAGE)
     np.testing.assert_allclose(part.predict(last_stage, verbose=0), whole, atol=1e-5)
     assert not any(
         layer.trainable for layer in part.layers if isinstance(layer, keras.layers.BatchNormalization)
@@ -78,7 +79,7 @@ def test_extractor_and_parts_equal_the_whole_network(network):
 
 def test_extractor_answers_each_photo_alone(network):
     squares = np.random.default_rng(4).uniform(0, 255, (4, 224, 224, 3)).astype("float32")
-    extract = model.extractor(network)
+    extract = extraction.extractor(network)
     together = extract(squares)
     for square, *rows in zip(squares, *together, strict=True):
         for row, alone in zip(rows, extract.one(square), strict=True):
@@ -87,8 +88,8 @@ def test_extractor_answers_each_photo_alone(network):
 
 
 def test_extractor_keeps_the_weights_it_was_made_with():
-    network, photo = model.build(), np.full((224, 224, 3), 99, np.float32)
-    extract = model.extractor(network)
+    network, photo = networks.build(), np.full((224, 224, 3), 99, np.float32)
+    extract = extraction.extractor(network)
     before = extract.one(photo)
     network.set_weights([np.zeros_like(array) for array in network.get_weights()])
     del network
@@ -100,7 +101,7 @@ def test_extractor_may_first_be_asked_by_many_threads_at_once(tmp_path):
     script = """
 import numpy as np
 from skinlib import model
-from skinlib.work import threads
+from skinlib.base.runner import threads
 extract = model.extractor(model.build())
 squares = [np.zeros((224, 224, 3), np.float32)] * 8
 assert len(list(threads(lambda: extract.one, squares))) == 8
@@ -123,9 +124,9 @@ assert not loaded, loaded
 
 
 def test_copied_weights_arrive_by_name(network, weights):
-    other = model.build(weights, seed=1)
+    other = networks.build(weights, seed=1)
     assert not np.array_equal(other.get_layer("hidden").kernel, network.get_layer("hidden").kernel)
-    model.copy_weights(model.part_after(network, "pool"), other)
+    networks.copy_weights(networks.part_after(network, "pool"), other)
     np.testing.assert_array_equal(other.get_layer("hidden").kernel, network.get_layer("hidden").kernel)
 
 
@@ -135,23 +136,23 @@ def test_copied_weights_arrive_by_name(network, weights):
 def test_untrained_statistics_come_from_the_photos():
     photos = np.random.default_rng(2).uniform(0, 255, (4, 224, 224, 3)).astype("float32")
     backbone = keras.applications.ResNet50(include_top=False, weights=None)
-    backbone.set_weights(model.draw_weights(photos, seed=3))
+    backbone.set_weights(backbones.draw_weights(photos, seed=3))
     first = keras.Model(backbone.input, backbone.get_layer("conv1_conv").output)
-    seen = np.asarray(first(model.preprocess(photos)))
+    seen = np.asarray(first(backbones.preprocess(photos)))
     layer = backbone.get_layer("conv1_bn")
     np.testing.assert_allclose(layer.moving_mean, seen.mean((0, 1, 2)), rtol=1e-3, atol=1e-3)
     np.testing.assert_allclose(layer.moving_variance, seen.var((0, 1, 2)), rtol=1e-3)
 
 
 def test_untrained_weights_repeat_and_follow_the_seed(sample, sample_settings, weights, own_cache):
-    elsewhere = settings.load(data="sample", speed="quick", cache=own_cache)
-    again = model.get_weights(elsewhere, sample)
+    elsewhere = load_settings(data="sample", speed="quick", cache=own_cache)
+    again = backbones.get_weights(elsewhere, sample)
     assert again.sha256 == weights.sha256 and again.name == "untrained" and "UNTRAINED" in again.note
     kept = next((own_cache / "weights").iterdir())
     before = kept.stat().st_mtime_ns
-    assert model.get_weights(elsewhere, sample).sha256 == weights.sha256
+    assert backbones.get_weights(elsewhere, sample).sha256 == weights.sha256
     assert kept.stat().st_mtime_ns == before  # taken from the disk
-    other = model.get_weights(settings.load(data="sample", speed="quick", seed=1, cache=own_cache), sample)
+    other = backbones.get_weights(load_settings(data="sample", speed="quick", seed=1, cache=own_cache), sample)
     assert other.sha256 != weights.sha256
 
 
@@ -169,7 +170,7 @@ def backbone(weights):
 def test_weights_from_a_file(name, backbone, weights, sample, sample_settings, tmp_path):
     path = tmp_path / name
     backbone.save_weights(path) if name.endswith(".weights.h5") else backbone.save(path)
-    found = model.get_weights(settings.load(weights=str(path), cache=sample_settings.cache), sample)
+    found = backbones.get_weights(load_settings(weights=str(path), cache=sample_settings.cache), sample)
     assert found.sha256 == weights.sha256 and found.name == name
 
 
@@ -180,10 +181,10 @@ def test_weights_file_that_does_not_fit(sample, tmp_path):
     (tmp_path / "odd.bin").write_bytes(b"\0" * 100)
     for name in ("small.keras", "text.weights.h5", "odd.bin"):
         with pytest.raises(InputError, match=name) as caught:
-            model.get_weights(settings.load(weights=str(tmp_path / name)), sample)
+            backbones.get_weights(load_settings(weights=str(tmp_path / name)), sample)
         assert "\n" not in str(caught.value) and "save" in str(caught.value)
     with pytest.raises(InputError, match="no weights file at"):
-        model.get_weights(settings.load(weights=str(tmp_path / "absent.h5")), sample)
+        backbones.get_weights(load_settings(weights=str(tmp_path / "absent.h5")), sample)
 
 
 def test_weights_that_are_not_numbers_are_refused(backbone, sample, tmp_path):
@@ -195,7 +196,7 @@ def test_weights_that_are_not_numbers_are_refused(backbone, sample, tmp_path):
     finally:
         layer.kernel.assign(kernel)
     with pytest.raises(InputError, match="not finite"):
-        model.get_weights(settings.load(weights=str(tmp_path / "broken.weights.h5")), sample)
+        backbones.get_weights(load_settings(weights=str(tmp_path / "broken.weights.h5")), sample)
 
 
 # --- ImageNet weights, from a server on this machine ---------------------------------------------------------------
@@ -257,10 +258,10 @@ def server(official_file, tmp_path, monkeypatch):
 
 def test_imagenet_weights_are_downloaded_once(server, weights, sample, capsys):
     for _ in range(2):
-        found = model.get_weights(settings.load(weights="imagenet"), sample)
+        found = backbones.get_weights(load_settings(weights="imagenet"), sample)
         assert found.name == "imagenet" and found.sha256 == weights.sha256
     assert server.asked == 1
-    assert model.get_weights(settings.load(weights="auto"), sample).name == "imagenet"
+    assert backbones.get_weights(load_settings(weights="auto"), sample).name == "imagenet"
     assert capsys.readouterr().out == ""
 
 
@@ -268,7 +269,7 @@ def test_imagenet_weights_are_downloaded_once(server, weights, sample, capsys):
 def test_imagenet_weights_that_cannot_be_had(fault, server, sample, sample_settings, monkeypatch, tmp_path):
     from keras.src.applications import resnet
 
-    monkeypatch.setattr(model, "DOWNLOAD_TIMEOUT", 1)
+    monkeypatch.setattr(backbones, "DOWNLOAD_TIMEOUT", 1)
     if fault == "missing":
         monkeypatch.setattr(resnet, "BASE_WEIGHTS_PATH", resnet.BASE_WEIGHTS_PATH + "nowhere/")
     elif fault == "wrong byte":
@@ -277,7 +278,7 @@ def test_imagenet_weights_that_cannot_be_had(fault, server, sample, sample_setti
         server.mode = fault
     started = time.monotonic()
     with pytest.raises(SkinlibError, match="could not be downloaded") as caught:
-        model.get_weights(settings.load(weights="imagenet"), sample)
+        backbones.get_weights(load_settings(weights="imagenet"), sample)
     assert caught.value.exit_code == 1 and time.monotonic() - started < 20
-    fallback = model.get_weights(settings.load(weights="auto", cache=sample_settings.cache), sample)
+    fallback = backbones.get_weights(load_settings(weights="auto", cache=sample_settings.cache), sample)
     assert fallback.name == "untrained" and "could not be downloaded" in fallback.note

@@ -66,8 +66,8 @@ def public_definitions(tree: ast.Module) -> list[ast.AST]:
 
 
 def test_imports_finds_every_spelling():
-    source = "import skinlib.photos\nfrom . import plots, settings as s\nfrom .conditions import KEYS\n"
-    source += "def f():\n    from skinlib import model\n    from skinlib.train import train\n    import numpy\n"
+    source = "import skinlib.data.dataset\nfrom . import plots, settings as s\nfrom .conditions import KEYS\n"
+    source += "def f():\n    from skinlib import model\n    from skinlib.learn.train import train\n    import numpy\n"
     assert imports(source) == {"photos", "plots", "settings", "conditions", "model", "train"} & {
         path.stem for path in MODULES
     }

@@ -17,9 +17,11 @@ import pandas as pd
 import pytest
 from PIL import Image, features
 
-from skinlib import photos
-from skinlib.conditions import CONDITIONS, KEYS, by_key
-from skinlib.settings import InputError, Settings
+from skinlib.base.errors import InputError
+from skinlib.base.settings import Settings
+from skinlib.data import catalogue, fetch, reading
+from skinlib.data.conditions import CONDITIONS, KEYS, by_key
+from skinlib.data.dataset import open_data
 
 
 def smooth(height=48, width=64):
@@ -61,8 +63,8 @@ def over_white(rgba):
 
 def reason(data):
     """Return why ``data`` can't be decoded; check that the error is the one line promised."""
-    with pytest.raises(photos.PhotoError) as caught:
-        photos.decode(data, "folder/photo.jpg")
+    with pytest.raises(reading.PhotoError) as caught:
+        reading.decode(data, "folder/photo.jpg")
     error = caught.value
     assert isinstance(error, InputError)
     assert error.exit_code == 2
@@ -87,40 +89,40 @@ def check(photo, expected, tolerance=0):
                           ("WEBP", {"lossless": True})]
 )  # fmt: skip
 def test_lossless_formats_exactly(kind, options):
-    check(photos.decode(encoded(noise(), kind, **options)), noise())
+    check(reading.decode(encoded(noise(), kind, **options)), noise())
 
 
 @pytest.mark.parametrize(("kind", "tolerance"), [("JPEG", 6), ("WEBP", 8), ("AVIF", 8)])
 def test_lossy_formats_closely(kind, tolerance):
     if not features.check(kind.lower() if kind != "JPEG" else "jpg"):
         pytest.skip(f"this Pillow was built without {kind}")
-    check(photos.decode(encoded(smooth(), kind, quality=95)), smooth(), tolerance)
+    check(reading.decode(encoded(smooth(), kind, quality=95)), smooth(), tolerance)
 
 
 def test_channel_order_is_that_of_opencv_reversed():
     data = encoded(smooth(), "JPEG", quality=90)
     bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    check(photos.decode(data), bgr[..., ::-1], tolerance=2)
+    check(reading.decode(data), bgr[..., ::-1], tolerance=2)
 
 
 def test_progressive_jpeg():
-    check(photos.decode(encoded(smooth(), "JPEG", quality=95, progressive=True)), smooth(), tolerance=6)
+    check(reading.decode(encoded(smooth(), "JPEG", quality=95, progressive=True)), smooth(), tolerance=6)
 
 
 def test_two_photos_in_one_jpeg():
     data = encoded(smooth(), "MPO", save_all=True, append_images=[Image.fromarray(255 - smooth())], quality=95)
-    check(photos.decode(data), smooth(), tolerance=6)
+    check(reading.decode(data), smooth(), tolerance=6)
 
 
 def test_grey():
     grey = noise(channels=1)
-    check(photos.decode(encoded(grey, "PNG")), np.dstack([grey] * 3))
-    assert photos.decode(encoded(grey, "JPEG")).shape == (20, 30, 3)
+    check(reading.decode(encoded(grey, "PNG")), np.dstack([grey] * 3))
+    assert reading.decode(encoded(grey, "JPEG")).shape == (20, 30, 3)
 
 
 def test_one_bit():
     bits = noise(channels=1) > 127
-    check(photos.decode(encoded(Image.fromarray(bits), "PNG")), np.dstack([bits * np.uint8(255)] * 3))
+    check(reading.decode(encoded(Image.fromarray(bits), "PNG")), np.dstack([bits * np.uint8(255)] * 3))
 
 
 @pytest.mark.parametrize("depth", [2, 4])
@@ -128,20 +130,20 @@ def test_few_bits_fill_the_range(depth):
     levels = np.arange(2**depth)
     bits = "".join(f"{level:0{depth}b}" for level in levels)
     row = int(bits, 2).to_bytes(len(bits) // 8, "big")
-    photo = photos.decode(png(len(levels), 1, depth, 0, b"\0" + row))
+    photo = reading.decode(png(len(levels), 1, depth, 0, b"\0" + row))
     assert photo[0, :, 0].tolist() == [255 * int(level) // (2**depth - 1) for level in levels]
 
 
 def test_palette():
     image = Image.fromarray(smooth()).quantize(200)
-    check(photos.decode(encoded(image, "PNG")), np.asarray(image.convert("RGB")))
+    check(reading.decode(encoded(image, "PNG")), np.asarray(image.convert("RGB")))
 
 
 def test_palette_with_transparency():
     palette = [200, 10, 10, 10, 200, 10, 10, 10, 200]
     image = Image.fromarray(np.array([[0, 1, 2]], np.uint8))
     image.putpalette(palette)
-    photo = photos.decode(encoded(image, "PNG", transparency=bytes([255, 0, 128])))
+    photo = reading.decode(encoded(image, "PNG", transparency=bytes([255, 0, 128])))
     rgba = np.array([[[200, 10, 10, 255], [10, 200, 10, 0], [10, 10, 200, 128]]], np.uint8)
     check(photo, over_white(rgba))
     assert photo[0, 1].tolist() == [255, 255, 255]
@@ -149,7 +151,7 @@ def test_palette_with_transparency():
 
 def test_colour_that_stands_for_transparent():
     rows = b"\0" + bytes([1, 2, 3, 4, 5, 6])
-    photo = photos.decode(png(2, 1, 8, 2, rows, (b"tRNS", struct.pack(">HHH", 1, 2, 3))))
+    photo = reading.decode(png(2, 1, 8, 2, rows, (b"tRNS", struct.pack(">HHH", 1, 2, 3))))
     assert photo.tolist() == [[[255, 255, 255], [4, 5, 6]]]
 
 
@@ -160,7 +162,7 @@ def test_alpha_over_white(kind):
     rgba[1, :, 3] = 255
     # WebP would otherwise change colours where nothing shows.
     options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
-    photo = photos.decode(encoded(rgba, kind, **options))
+    photo = reading.decode(encoded(rgba, kind, **options))
     check(photo, over_white(rgba))
     assert (photo[0] == 255).all()
     assert (photo[1] == rgba[1, :, :3]).all()
@@ -168,27 +170,27 @@ def test_alpha_over_white(kind):
 
 def test_grey_with_alpha():
     pair = noise(channels=2)
-    photo = photos.decode(encoded(Image.fromarray(pair, "LA"), "PNG"))
+    photo = reading.decode(encoded(Image.fromarray(pair, "LA"), "PNG"))
     check(photo, over_white(pair[..., [0, 0, 0, 1]]))
 
 
 @pytest.mark.parametrize("ending", [".png", ".tiff"])
 def test_16_bits_keep_the_high_byte(ending):
     colour = noise(channels=3, dtype=np.uint16)
-    check(photos.decode(cv2.imencode(ending, colour[..., ::-1])[1].tobytes()), (colour >> 8).astype(np.uint8))
+    check(reading.decode(cv2.imencode(ending, colour[..., ::-1])[1].tobytes()), (colour >> 8).astype(np.uint8))
     grey = noise(channels=1, dtype=np.uint16)
     expected = np.dstack([(grey >> 8).astype(np.uint8)] * 3)
-    check(photos.decode(cv2.imencode(ending, grey)[1].tobytes()), expected)
+    check(reading.decode(cv2.imencode(ending, grey)[1].tobytes()), expected)
     rgba = noise(channels=4, dtype=np.uint16)
     high = (rgba >> 8).astype(np.uint8)
-    check(photos.decode(cv2.imencode(ending, rgba[..., [2, 1, 0, 3]])[1].tobytes()), over_white(high), tolerance=1)
+    check(reading.decode(cv2.imencode(ending, rgba[..., [2, 1, 0, 3]])[1].tobytes()), over_white(high), tolerance=1)
 
 
 def test_8_bits_stored_as_16_come_back_exactly():
     for pixels in (noise(), noise(channels=1)):
         wide = pixels.astype(np.uint16) * 257
         expected = pixels if pixels.ndim == 3 else np.dstack([pixels] * 3)
-        check(photos.decode(cv2.imencode(".png", wide[..., ::-1] if wide.ndim == 3 else wide)[1].tobytes()), expected)
+        check(reading.decode(cv2.imencode(".png", wide[..., ::-1] if wide.ndim == 3 else wide)[1].tobytes()), expected)
 
 
 def test_32_bits_have_no_known_range():
@@ -198,19 +200,19 @@ def test_32_bits_have_no_known_range():
 
 def test_cmyk():
     cmyk = Image.fromarray(smooth()).convert("CMYK")
-    check(photos.decode(encoded(cmyk, "TIFF")), smooth())
+    check(reading.decode(encoded(cmyk, "TIFF")), smooth())
     jpeg = encoded(cmyk, "JPEG", quality=95)
     assert b"Adobe" in jpeg  # such files store every channel inverted
-    check(photos.decode(jpeg), smooth(), tolerance=12)
+    check(reading.decode(jpeg), smooth(), tolerance=12)
 
 
 def test_first_frame_of_an_animation():
     frames = [Image.new("RGB", (8, 6), colour) for colour in ("#ff0000", "#00ff00", "#0000ff")]
     for kind in ("GIF", "PNG", "TIFF"):
         data = encoded(frames[0], kind, save_all=True, append_images=frames[1:])
-        check(photos.decode(data), np.broadcast_to(np.array([255, 0, 0], np.uint8), (6, 8, 3)))
+        check(reading.decode(data), np.broadcast_to(np.array([255, 0, 0], np.uint8), (6, 8, 3)))
     data = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:], lossless=True)
-    check(photos.decode(data), np.broadcast_to(np.array([255, 0, 0], np.uint8), (6, 8, 3)))
+    check(reading.decode(data), np.broadcast_to(np.array([255, 0, 0], np.uint8), (6, 8, 3)))
 
 
 UPRIGHT = {
@@ -232,23 +234,23 @@ def test_orientation(kind, orientation):
     exif[0x0112] = orientation
     options = {"lossless": True} if kind == "WEBP" else {}
     turned = encoded(smooth(), kind, exif=exif, **options)
-    as_stored = photos.decode(encoded(smooth(), kind, **options))
-    check(photos.decode(turned), UPRIGHT[orientation](as_stored))
+    as_stored = reading.decode(encoded(smooth(), kind, **options))
+    check(reading.decode(turned), UPRIGHT[orientation](as_stored))
     if kind == "JPEG":  # OpenCV turns photos as well: a second opinion on which way is up
         bgr = cv2.imdecode(np.frombuffer(turned, np.uint8), cv2.IMREAD_COLOR)
-        check(photos.decode(turned), bgr[..., ::-1], tolerance=2)
+        check(reading.decode(turned), bgr[..., ::-1], tolerance=2)
 
 
 def test_damaged_exif_is_no_reason_to_lose_the_photo():
     for exif in (b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + bytes(range(200)), b"Exif\0\0", b"Exif\0\0nonsense"):
-        check(photos.decode(encoded(smooth(), "JPEG", quality=95, exif=exif)), smooth(), tolerance=6)
+        check(reading.decode(encoded(smooth(), "JPEG", quality=95, exif=exif)), smooth(), tolerance=6)
 
 
 def test_content_decides_and_not_the_name(tmp_path):
     path = tmp_path / "photo.jpg"
     path.write_bytes(encoded(noise(), "PNG"))
-    check(photos.read(path), noise())
-    check(photos.read(str(path)), noise())
+    check(reading.read(path), noise())
+    check(reading.read(str(path)), noise())
 
 
 # ---------------------------------------------------------------- what can't be read
@@ -295,20 +297,20 @@ def test_a_jpeg_bomb():
 def test_at_the_limit_a_photo_is_read(monkeypatch):
     # In small: Pillow warns of what is above its own limit, which lies below ours, and refuses twice as much.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
-    monkeypatch.setattr(photos, "PIXEL_LIMIT", 1500)
+    monkeypatch.setattr(reading, "PIXEL_LIMIT", 1500)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        check(photos.decode(encoded(noise(50, 30), "PNG")), noise(50, 30))
+        check(reading.decode(encoded(noise(50, 30), "PNG")), noise(50, 30))
         assert reason(encoded(noise(51, 30), "PNG")).startswith("too many pixels")
         assert reason(encoded(noise(100, 30), "PNG")).startswith("too many pixels")
 
 
 def test_no_such_file(tmp_path):
-    with pytest.raises(photos.PhotoError, match="no such file: check the path") as caught:
-        photos.read(tmp_path / "absent.jpg")
+    with pytest.raises(reading.PhotoError, match="no such file: check the path") as caught:
+        reading.read(tmp_path / "absent.jpg")
     assert caught.value.reason == "no such file"
-    with pytest.raises(photos.PhotoError, match="cannot be opened"):
-        photos.read(tmp_path)
+    with pytest.raises(reading.PhotoError, match="cannot be opened"):
+        reading.read(tmp_path)
 
 
 def test_mutated_files_give_a_photo_or_a_photo_error(capfd):
@@ -330,8 +332,8 @@ def test_mutated_files_give_a_photo_or_a_photo_error(capfd):
                 if rng.random() < 0.3:
                     mutated = mutated[: rng.integers(0, len(data))]
                 try:
-                    photo = photos.decode(bytes(mutated), "mutated")
-                except photos.PhotoError:
+                    photo = reading.decode(bytes(mutated), "mutated")
+                except reading.PhotoError:
                     outcomes["error"] += 1
                 else:
                     outcomes["photo"] += 1
@@ -369,12 +371,12 @@ IMPETIGO = "train_set/BA-impetigo"
 
 
 def left_out(folder, cache):
-    return {row.path: row.reason for row in photos.catalogue(folder, cache)[1].itertuples()}
+    return {row.path: row.reason for row in catalogue.catalogue(folder, cache)[1].itertuples()}
 
 
 def test_catalogue(folder, cache):
-    rows, rest = photos.catalogue(folder, cache)
-    assert tuple(rows.columns) == photos.PHOTO_COLUMNS
+    rows, rest = catalogue.catalogue(folder, cache)
+    assert tuple(rows.columns) == catalogue.PHOTO_COLUMNS
     assert list(rest.columns) == ["path", "reason"]
     assert rest.empty
     assert rows["split"].tolist() == ["train"] * 16 + ["test"] * 8
@@ -398,13 +400,13 @@ def test_sizes_are_those_of_the_upright_photo(folder, cache):
     exif[0x0112] = 6
     Image.fromarray(smooth()).save(folder / IMPETIGO / "turned.jpg", exif=exif)
     for _ in range(2):  # as decoded, and as kept
-        row = photos.catalogue(folder, cache)[0].set_index("path").loc[f"{IMPETIGO}/turned.jpg"]
+        row = catalogue.catalogue(folder, cache)[0].set_index("path").loc[f"{IMPETIGO}/turned.jpg"]
         assert (row.width, row.height) == (48, 64)
 
 
 def test_identical_files_share_their_photo_id(folder, cache):
     (folder / IMPETIGO / "copy.jpg").write_bytes((folder / IMPETIGO / "b.jpg").read_bytes())
-    rows = photos.catalogue(folder, cache)[0].set_index("path")
+    rows = catalogue.catalogue(folder, cache)[0].set_index("path")
     assert rows.loc[f"{IMPETIGO}/copy.jpg", "photo_id"] == rows.loc[f"{IMPETIGO}/b.jpg", "photo_id"]
     assert rows["photo_id"].nunique() == len(rows) - 1
 
@@ -445,7 +447,7 @@ def test_what_is_no_photo_is_reported(folder, cache):
         "test_set/b.jpg": "not in a condition's folder",
     }
     for _ in range(2):  # as decoded, and with what was kept
-        rows, rest = photos.catalogue(folder, cache)
+        rows, rest = catalogue.catalogue(folder, cache)
         assert dict(rest.itertuples(index=False)) == expected
         assert len(rows) == 24
     assert rest["path"].tolist() == sorted(expected, key=lambda path: (path.startswith("test"), path))
@@ -470,12 +472,12 @@ def test_links(folder, cache, tmp_path):
         f"{IMPETIGO}/round.jpg": "a link that leads nowhere",
         f"{IMPETIGO}/pipe.jpg": "not a file",
     }
-    assert f"{IMPETIGO}/within.jpg" in set(photos.catalogue(folder, cache)[0]["path"])
+    assert f"{IMPETIGO}/within.jpg" in set(catalogue.catalogue(folder, cache)[0]["path"])
 
 
 def test_a_folder_reached_through_a_link_is_whole(folder, cache, tmp_path):
     (tmp_path / "link").symlink_to(folder)
-    rows, rest = photos.catalogue(tmp_path / "link", cache)
+    rows, rest = catalogue.catalogue(tmp_path / "link", cache)
     assert len(rows) == 24
     assert rest.empty
 
@@ -484,7 +486,7 @@ def test_a_name_that_is_not_text(folder, cache):
     name = os.fsencode(folder / IMPETIGO) + b"/caf\xe9.jpg"
     with open(name, "wb") as file:
         file.write((folder / IMPETIGO / "b.jpg").read_bytes())
-    rows, rest = photos.catalogue(folder, cache)
+    rows, rest = catalogue.catalogue(folder, cache)
     assert rest["reason"].tolist() == ["its name is not valid text"]
     assert (rows["path"].str.encode("utf-8").str.len() > 0).all()
     assert rest["path"].item() == f"{IMPETIGO}/caf?.jpg"
@@ -505,83 +507,83 @@ def test_a_folder_of_another_shape(folder, cache, tmp_path):
     empty = tmp_path / "empty"
     for wrong, says in ((tmp_path / "absent", "no such folder"), (empty, "has no folder train_set/")):
         with pytest.raises(InputError, match=f"{wrong}: {says}: expected train_set/ and test_set/.*README") as caught:
-            photos.catalogue(wrong, cache)
+            catalogue.catalogue(wrong, cache)
         assert all(condition.folder in str(caught.value) for condition in CONDITIONS)
         empty.mkdir(exist_ok=True)
     for file in folder.glob("test_set/*/*"):
         file.write_bytes(b"")
     with pytest.raises(InputError, match="test_set/ holds no photo that can be read"):
-        photos.catalogue(folder, cache)
+        catalogue.catalogue(folder, cache)
     for path in sorted((folder / "test_set").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     (folder / "test_set").rmdir()
     with pytest.raises(InputError, match="has no folder test_set/"):
-        photos.catalogue(folder, cache)
+        catalogue.catalogue(folder, cache)
 
 
 @pytest.fixture
 def decoded(monkeypatch):
     """Return the list of names that get decoded from here on."""
     names = []
-    right_one = photos._decode
+    right_one = reading.decode_with_format
 
     def counting(data, name):
         names.append(name)
         return right_one(data, name)
 
-    monkeypatch.setattr(photos, "_decode", counting)
+    monkeypatch.setattr(reading, "decode_with_format", counting)
     return names
 
 
 def test_each_content_is_decoded_once(folder, cache, decoded):
-    first = photos.catalogue(folder, cache)[0]
+    first = catalogue.catalogue(folder, cache)[0]
     assert len(decoded) == 24
     decoded.clear()
     (folder / IMPETIGO / "renamed.jpg").write_bytes((folder / IMPETIGO / "b.jpg").read_bytes())
-    second = photos.catalogue(folder, cache)[0]
+    second = catalogue.catalogue(folder, cache)[0]
     assert decoded == []
     again = second[second["path"] != f"{IMPETIGO}/renamed.jpg"].reset_index(drop=True)
     pd.testing.assert_frame_equal(first, again)
     Image.fromarray(noise()).save(folder / IMPETIGO / "renamed.jpg")
-    photos.catalogue(folder, cache)
+    catalogue.catalogue(folder, cache)
     assert decoded == [f"{IMPETIGO}/renamed.jpg"]
 
 
 def test_another_reader_checks_anew(folder, cache, decoded, monkeypatch):
-    photos.catalogue(folder, cache)
-    monkeypatch.setattr(photos, "READER", photos.READER + 1)
+    catalogue.catalogue(folder, cache)
+    monkeypatch.setattr(reading, "READER", reading.READER + 1)
     decoded.clear()
-    photos.catalogue(folder, cache)
+    catalogue.catalogue(folder, cache)
     assert len(decoded) == 24
 
 
 @pytest.mark.parametrize("rubbish", ["", "{", "[]", '{"0": 1}', '{"0": ["JPEG", "wide", 1]}', '{"0": null}'])
 def test_a_damaged_cache_costs_only_time(folder, cache, decoded, rubbish):
-    photos.catalogue(folder, cache)
+    catalogue.catalogue(folder, cache)
     (kept,) = (cache / "photos").iterdir()
     kept.write_text(rubbish)
     decoded.clear()
-    assert len(photos.catalogue(folder, cache)[0]) == 24
+    assert len(catalogue.catalogue(folder, cache)[0]) == 24
     assert len(decoded) == 24
     assert len(json.loads(kept.read_text())) == 24
 
 
 def test_a_cache_that_cannot_be_written(folder, cache):
     cache.write_text("a file where the folder should be")
-    assert len(photos.catalogue(folder, cache)[0]) == 24
+    assert len(catalogue.catalogue(folder, cache)[0]) == 24
 
 
 def test_what_others_kept_meanwhile_stays(folder, cache, monkeypatch):
     kept = cache / "photos" / "decoded.json"
-    photos._save_known(kept, {"a": ["JPEG", 1, 2]})
-    photos._save_known(kept, {"b": ["PNG", 3, 4]})
-    assert photos._load_known(kept) == {"a": ["JPEG", 1, 2], "b": ["PNG", 3, 4]}
+    catalogue._save_known(kept, {"a": ["JPEG", 1, 2]})
+    catalogue._save_known(kept, {"b": ["PNG", 3, 4]})
+    assert catalogue._load_known(kept) == {"a": ["JPEG", 1, 2], "b": ["PNG", 3, 4]}
     assert list(kept.parent.iterdir()) == [kept]
 
 
 def test_catalogues_at_the_same_time(folder, cache):
     results = []
-    threads = [threading.Thread(target=lambda: results.append(photos.catalogue(folder, cache))) for _ in range(4)]
+    threads = [threading.Thread(target=lambda: results.append(catalogue.catalogue(folder, cache))) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -594,7 +596,7 @@ def test_catalogues_at_the_same_time(folder, cache):
 
 
 def test_the_cache_of_the_settings_is_the_default(folder, own_cache):
-    photos.catalogue(folder)
+    catalogue.catalogue(folder)
     assert len(list((own_cache / "photos").iterdir())) == 1
 
 
@@ -602,7 +604,7 @@ def test_the_cache_of_the_settings_is_the_default(folder, own_cache):
 
 
 def test_open_a_folder(folder, cache):
-    data = photos.open_data(Settings(data=str(folder), cache=cache))
+    data = open_data(Settings(data=str(folder), cache=cache))
     assert data.name == "data"
     assert data.root == folder
     assert data.truth is None
@@ -613,42 +615,42 @@ def test_open_a_folder(folder, cache):
     assert list(counts.index) == list(KEYS)
     assert list(counts.columns) == ["train", "test"]
     assert (counts == [2, 1]).all(axis=None)
-    with pytest.raises(photos.PhotoError):
+    with pytest.raises(reading.PhotoError):
         data.read("train_set/absent.jpg")
 
 
 def test_counts_name_conditions_without_photos(folder, cache):
     for file in (folder / IMPETIGO).iterdir():
         file.unlink()
-    assert photos.open_data(Settings(data=str(folder), cache=cache)).counts().loc["impetigo"].tolist() == [0, 1]
+    assert open_data(Settings(data=str(folder), cache=cache)).counts().loc["impetigo"].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("inner", ["skin-disease-dataset", "skin-disease-datasaet"])
 def test_open_the_folder_above(folder, cache, inner):
     (folder.parent / "above").mkdir()
     folder.rename(folder.parent / "above" / inner)
-    data = photos.open_data(Settings(data=str(folder.parent / "above"), cache=cache))
+    data = open_data(Settings(data=str(folder.parent / "above"), cache=cache))
     assert data.name == inner
     assert len(data.photos) == 24
 
 
 def test_open_a_folder_that_is_absent(cache, tmp_path):
     with pytest.raises(InputError, match="no such folder: expected"):
-        photos.open_data(Settings(data=str(tmp_path / "absent"), cache=cache))
+        open_data(Settings(data=str(tmp_path / "absent"), cache=cache))
 
 
 def test_fingerprint_changes_with_any_photo_and_with_nothing_else(folder, cache):
     settings = Settings(data=str(folder), cache=cache)
-    first = photos.open_data(settings).fingerprint
+    first = open_data(settings).fingerprint
     assert len(bytes.fromhex(first)) == 32
     (folder / IMPETIGO / "empty.jpg").write_bytes(b"")
     renamed = folder.rename(folder.with_name("renamed"))
     settings = Settings(data=str(renamed), cache=cache)
-    assert photos.open_data(settings).fingerprint == first
+    assert open_data(settings).fingerprint == first
     (renamed / IMPETIGO / "a.png").rename(renamed / IMPETIGO / "z.png")
-    second = photos.open_data(settings).fingerprint
+    second = open_data(settings).fingerprint
     Image.fromarray(noise()).save(renamed / IMPETIGO / "z.png")
-    third = photos.open_data(settings).fingerprint
+    third = open_data(settings).fingerprint
     assert len({first, second, third}) == 3
 
 
@@ -669,7 +671,7 @@ def test_sample(sample, sample_settings):
     rows = sample.photos.set_index("path")
     assert (rows["condition"] == truth.loc[rows.index, "label"]).all()
     assert (rows["split"] == truth.loc[rows.index, "split"]).all()
-    assert photos.open_data(sample_settings).fingerprint == sample.fingerprint
+    assert open_data(sample_settings).fingerprint == sample.fingerprint
 
 
 def test_sample_masks_fit_their_photos(sample):
@@ -699,17 +701,17 @@ README_COUNTS = {
 
 @pytest.mark.clinical
 def test_clinical_photos(clinical_folder, cache):
-    data = photos.open_data(Settings(data=str(clinical_folder), cache=cache))
+    data = open_data(Settings(data=str(clinical_folder), cache=cache))
     assert len(data.photos) == 1159
     assert data.left_out.empty
     assert data.counts().T.to_dict("list") == README_COUNTS
     assert data.photos["format"].value_counts().to_dict() == {"JPEG": 1137, "PNG": 20, "WEBP": 2}
     assert (data.photos[["width", "height"]] >= 128).all(axis=None)
 
-    manifest = pd.read_csv(photos.MANIFEST)
+    manifest = pd.read_csv(fetch.MANIFEST)
     ours = data.photos[["path", "bytes", "sha256"]].sort_values("path").reset_index(drop=True)
     pd.testing.assert_frame_equal(ours, manifest.sort_values("path").reset_index(drop=True))
-    assert photos._missing(clinical_folder, {row.path: (row.bytes, row.sha256) for row in manifest.itertuples()}) == []
+    assert fetch._missing(clinical_folder, {row.path: (row.bytes, row.sha256) for row in manifest.itertuples()}) == []
 
 
 def test_a_jpeg_of_thousands_of_scans_is_refused_at_once(tmp_path):
@@ -717,20 +719,20 @@ def test_a_jpeg_of_thousands_of_scans_is_refused_at_once(tmp_path):
     good = io.BytesIO()
     Image.new("RGB", (3000, 2000), (90, 60, 50)).save(good, "JPEG", progressive=True)
     data = good.getvalue()
-    assert photos.decode(data).shape == (2000, 3000, 3)
-    begins = [match.start() for match in photos.SCANS.finditer(data)]
-    assert 5 < len(begins) <= photos.SCAN_LIMIT
+    assert reading.decode(data).shape == (2000, 3000, 3)
+    begins = [match.start() for match in reading.SCANS.finditer(data)]
+    assert 5 < len(begins) <= reading.SCAN_LIMIT
     last = data[begins[-1] : -2]
     bomb = data[:-2] + 3000 * last + data[-2:]
     assert len(bomb) < 30_000_000
     started = time.perf_counter()
-    with pytest.raises(photos.PhotoError, match="more than 100 scans"):
-        photos.decode(bomb)
+    with pytest.raises(reading.PhotoError, match="more than 100 scans"):
+        reading.decode(bomb)
     assert time.perf_counter() - started < 5  # decoding it takes over a minute
 
 
 def test_a_photos_error_comes_whole_out_of_another_process():
-    error = photos.PhotoError("a\nb.jpg", "empty file", "leave it out")
+    error = reading.PhotoError("a\nb.jpg", "empty file", "leave it out")
     again = pickle.loads(pickle.dumps(error))
-    assert type(again) is photos.PhotoError and str(again) == str(error)
+    assert type(again) is reading.PhotoError and str(again) == str(error)
     assert (again.path, again.reason, again.remedy) == ("a\nb.jpg", "empty file", "leave it out")

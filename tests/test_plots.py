@@ -14,8 +14,18 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from skinlib import plots, simulate
-from skinlib.conditions import CONDITIONS, KEYS
+from skinlib.data import brushes
+from skinlib.data.conditions import CONDITIONS, KEYS
+from skinlib.figures import (
+    ch1_data,
+    ch2_preprocessing,
+    ch4_evaluation,
+    ch5_errors,
+    ch6_deployment,
+    ch7_scaling,
+    performance,
+    shared,
+)
 
 RNG = np.random.default_rng(0)
 
@@ -100,7 +110,7 @@ PARTS = pd.DataFrame(
 
 
 def screen(headline: str = "I don't know:") -> dict:
-    words = {"headline": headline, "note": "no condition is likely enough", "colour": plots.GREY}
+    words = {"headline": headline, "note": "no condition is likely enough", "colour": shared.GREY}
     return {"photo": photo(), "probabilities": ANSWERED, **words}
 
 
@@ -110,77 +120,77 @@ def evidence() -> dict:
 
 
 FIGURES = {
-    "one_of_each": lambda: plots.one_of_each({key: photo() for key in KEYS}),
-    "one_of_each of one": lambda: plots.one_of_each({KEYS[0]: photo()}),
-    "class_counts": lambda: plots.class_counts(COUNTS),
-    "class_counts of nothing": lambda: plots.class_counts(COUNTS * 0),
-    "contact_sheet": lambda: plots.contact_sheet({key: [photo()] * (1 + i % 3) for i, key in enumerate(KEYS)}),
-    "photo_sizes": lambda: plots.photo_sizes(catalogue()),
-    "photo_sizes of two": lambda: plots.photo_sizes(catalogue(KEYS[:2])),
-    "recall_bars": lambda: plots.recall_bars(RECALL, 0.125, "one in eight"),
-    "colour_stripes": lambda: plots.colour_stripes(COLOURS),
-    "skin_tones": lambda: plots.skin_tones(TONES, simulate.MONK),
-    "skin_tones, not recorded": lambda: plots.skin_tones(TONES[[2]].set_axis([0], axis=1), simulate.MONK),
-    "photo_pairs": lambda: plots.photo_pairs([(photo(), photo())] * 4, [("test", "training")] * 4),
-    "photo_pairs of one": lambda: plots.photo_pairs([(photo(), photo())], [("test", "training")]),
-    "photo_pairs of none": lambda: plots.photo_pairs([], []),
-    "twins": lambda: plots.twins({key: [(photo(), photo(40, 30))] * (i % 5) for i, key in enumerate(KEYS)}),
-    "twins of none": lambda: plots.twins({}),
-    "distances": lambda: plots.distances({"a": RNG.integers(0, 40, 99), "b": RNG.integers(0, 9, 9)}, 8, "bits"),
-    "distances of none": lambda: plots.distances({"a": np.zeros(0, int)}, 8, "bits"),
-    "laid_on": lambda: plots.laid_on(photo(), photo(50, 30), SPOTS, SPOTS[::-1], np.eye(2, 3), 128),
-    "laid_on without features": lambda: plots.laid_on(photo(), photo(), SPOTS[:0], SPOTS[:0], np.eye(2, 3), 128),
-    "mean_detail": lambda: plots.mean_detail({key: RNG.random((12, 12)) for key in KEYS}),
-    "photo_grid": lambda: plots.photo_grid([photo(), None, photo()[..., 0]], ["a", "b", "c"], 2, ["above", "below"]),
-    "pixel_patch": lambda: plots.pixel_patch(photo(), 5, 5),
-    "values_by_condition": lambda: plots.values_by_condition(CRISP, "crispness", "crispness"),
-    "values_by_condition, log": lambda: plots.values_by_condition(CRISP, "crispness", "crispness", log=True),
-    "channel_values": lambda: plots.channel_values(photo(), photo().astype(np.float32) - 110),
-    "journey": lambda: plots.journey({"read": [("RGB", photo())], "inside": [("red", RNG.normal(size=(9, 9)))] * 3}),
-    "reliability_diagram": lambda: plots.reliability_diagram({"before": RELIABILITY, "after": RELIABILITY}),
-    "reliability_diagram of one": lambda: plots.reliability_diagram({"the test photos": RELIABILITY}),
-    "calibration_bias_by_size": lambda: plots.calibration_bias_by_size(BIAS, {"a": (80, 0.2), "b": (2000, 0.35)}),
-    "calibration_bias_by_size alone": lambda: plots.calibration_bias_by_size(BIAS, {}),
-    "risk_coverage_curves": lambda: plots.risk_coverage_curves({"one": RISK, "two": RISK, "three": RISK}),
-    "risk_coverage_curves, chosen": lambda: plots.risk_coverage_curves(
+    "one_of_each": lambda: ch1_data.one_of_each({key: photo() for key in KEYS}),
+    "one_of_each of one": lambda: ch1_data.one_of_each({KEYS[0]: photo()}),
+    "class_counts": lambda: ch1_data.class_counts(COUNTS),
+    "class_counts of nothing": lambda: ch1_data.class_counts(COUNTS * 0),
+    "contact_sheet": lambda: ch1_data.contact_sheet({key: [photo()] * (1 + i % 3) for i, key in enumerate(KEYS)}),
+    "photo_sizes": lambda: ch1_data.photo_sizes(catalogue()),
+    "photo_sizes of two": lambda: ch1_data.photo_sizes(catalogue(KEYS[:2])),
+    "recall_bars": lambda: ch1_data.recall_bars(RECALL, 0.125, "one in eight"),
+    "colour_stripes": lambda: ch1_data.colour_stripes(COLOURS),
+    "skin_tones": lambda: ch1_data.skin_tones(TONES, brushes.MONK),
+    "skin_tones, not recorded": lambda: ch1_data.skin_tones(TONES[[2]].set_axis([0], axis=1), brushes.MONK),
+    "photo_pairs": lambda: shared.photo_pairs([(photo(), photo())] * 4, [("test", "training")] * 4),
+    "photo_pairs of one": lambda: shared.photo_pairs([(photo(), photo())], [("test", "training")]),
+    "photo_pairs of none": lambda: shared.photo_pairs([], []),
+    "twins": lambda: ch1_data.twins({key: [(photo(), photo(40, 30))] * (i % 5) for i, key in enumerate(KEYS)}),
+    "twins of none": lambda: ch1_data.twins({}),
+    "distances": lambda: ch1_data.distances({"a": RNG.integers(0, 40, 99), "b": RNG.integers(0, 9, 9)}, 8, "bits"),
+    "distances of none": lambda: ch1_data.distances({"a": np.zeros(0, int)}, 8, "bits"),
+    "laid_on": lambda: ch1_data.laid_on(photo(), photo(50, 30), SPOTS, SPOTS[::-1], np.eye(2, 3), 128),
+    "laid_on without features": lambda: ch1_data.laid_on(photo(), photo(), SPOTS[:0], SPOTS[:0], np.eye(2, 3), 128),
+    "mean_detail": lambda: ch1_data.mean_detail({key: RNG.random((12, 12)) for key in KEYS}),
+    "photo_grid": lambda: shared.photo_grid([photo(), None, photo()[..., 0]], ["a", "b", "c"], 2, ["above", "below"]),
+    "pixel_patch": lambda: ch2_preprocessing.pixel_patch(photo(), 5, 5),
+    "values_by_condition": lambda: ch2_preprocessing.values_by_condition(CRISP, "crispness", "crispness"),
+    "values_by_condition, log": lambda: ch2_preprocessing.values_by_condition(CRISP, "crispness", "crispness", log=True),
+    "channel_values": lambda: ch2_preprocessing.channel_values(photo(), photo().astype(np.float32) - 110),
+    "journey": lambda: ch2_preprocessing.journey({"read": [("RGB", photo())], "inside": [("red", RNG.normal(size=(9, 9)))] * 3}),
+    "reliability_diagram": lambda: ch4_evaluation.reliability_diagram({"before": RELIABILITY, "after": RELIABILITY}),
+    "reliability_diagram of one": lambda: ch4_evaluation.reliability_diagram({"the test photos": RELIABILITY}),
+    "calibration_bias_by_size": lambda: ch4_evaluation.calibration_bias_by_size(BIAS, {"a": (80, 0.2), "b": (2000, 0.35)}),
+    "calibration_bias_by_size alone": lambda: ch4_evaluation.calibration_bias_by_size(BIAS, {}),
+    "risk_coverage_curves": lambda: ch4_evaluation.risk_coverage_curves({"one": RISK, "two": RISK, "three": RISK}),
+    "risk_coverage_curves, chosen": lambda: ch4_evaluation.risk_coverage_curves(
         {"one": RISK, "two": RISK, "three": RISK}, {"one": 0.6, "two": np.inf}
     ),
-    "score_histograms": lambda: plots.score_histograms(STRANGE, {"energy": 1.2}),
-    "score_histograms of nothing": lambda: plots.score_histograms({"energy": (np.empty(0), np.empty(0))}),
-    "paired_comparison": lambda: plots.paired_comparison(PAIRED, ("recipe", "fine-tuned")),
-    "paired_comparison of equals": lambda: plots.paired_comparison(
+    "score_histograms": lambda: ch4_evaluation.score_histograms(STRANGE, {"energy": 1.2}),
+    "score_histograms of nothing": lambda: ch4_evaluation.score_histograms({"energy": (np.empty(0), np.empty(0))}),
+    "paired_comparison": lambda: ch4_evaluation.paired_comparison(PAIRED, ("recipe", "fine-tuned")),
+    "paired_comparison of equals": lambda: ch4_evaluation.paired_comparison(
         PAIRED | {"only_a": 0, "only_b": 0, "difference": 0, "difference_interval": [0, 0], "p_value": 1}, ("a", "b")
     ),
-    "learning_curve_by_photos": lambda: plots.learning_curve_by_photos(LEARNED, LEARNED_ENDS, 0.125),
-    "ladder": lambda: plots.ladder(RUNGS),
-    "forgetting": lambda: plots.forgetting(LIKENESS),
-    "tone_agreement": lambda: plots.tone_agreement(ANGLES, {"angle": "no mask", "masked": "a mask"}, simulate.MONK),
-    "screens": lambda: plots.screens([screen(), screen("Ringworm")] * 3),
-    "screens of one": lambda: plots.screens([screen()], columns=3),
-    "answer_differences": lambda: plots.answer_differences(
+    "learning_curve_by_photos": lambda: ch4_evaluation.learning_curve_by_photos(LEARNED, LEARNED_ENDS, 0.125),
+    "ladder": lambda: shared.ladder(RUNGS),
+    "forgetting": lambda: ch5_errors.forgetting(LIKENESS),
+    "tone_agreement": lambda: ch5_errors.tone_agreement(ANGLES, {"angle": "no mask", "masked": "a mask"}, brushes.MONK),
+    "screens": lambda: ch6_deployment.screens([screen(), screen("Ringworm")] * 3),
+    "screens of one": lambda: ch6_deployment.screens([screen()], columns=3),
+    "answer_differences": lambda: ch6_deployment.answer_differences(
         {"32 bits": RNG.random(20) * 1e-6, "8 bits": np.zeros(3)}, {"the limit": 1e-4, "seen": 0.005}
     ),
-    "evidence_maps": lambda: plots.evidence_maps([evidence(), evidence()]),
-    "evidence_maps of one, empty": lambda: plots.evidence_maps([evidence() | {"maps": {"nothing": np.zeros((7, 7))}}]),
-    "other_shares": lambda: plots.other_shares(SHARES),
-    "control_charts": lambda: plots.control_charts({(w, s): DAYS for w in ("doubt", "stranger") for s in "ab"}, 3),
-    "control_charts of one": lambda: plots.control_charts({("doubt", "another camera"): DAYS}, 2),
-    "time_per_stage": lambda: plots.time_per_stage(STAGES, AHEAD),
-    "shares_of_time": lambda: plots.shares_of_time(STAGES.fillna(600)),
-    "ways_and_times": lambda: plots.ways_and_times(pd.Series({"twelve": 120.0, "one": 20, "kept": 10}), ["one"]),
-    "speed_ups": lambda: plots.speed_ups({"few photos": FASTER, "many photos": FASTER}),
-    "speed_ups of one": lambda: plots.speed_ups({"few photos": FASTER}),
-    "memory_by_size": lambda: plots.memory_by_size(STAGES, pd.Series(STAGES.index * 2.0, STAGES.index), 1e5),
-    "bill": lambda: plots.bill(BILL, {"other prices": BILL.dollars / 3}),
-    "bill alone": lambda: plots.bill(BILL),
-    "reach": lambda: plots.reach(pd.Series({"a laptop": 12_345.0, "a cluster": 3e8}), "photos in a night"),
-    "engine_speeds": lambda: plots.engine_speeds(ENGINES, {32: 45.0, 16: 300}, ["ours"]),
-    "engine_speeds of one": lambda: plots.engine_speeds(ENGINES[:1], {32: 45.0}),
-    "growth": lambda: plots.growth(GROWTH),
-    "growth of one way": lambda: plots.growth(GROWTH[GROWTH.way == "audit"].assign(reckoned=False)),
-    "same_losses": lambda: plots.same_losses(GAPS, ("nudged", 1e-3), TOOK),
-    "time_by_part": lambda: plots.time_by_part(PARTS),
-    "tone_agreement of one way": lambda: plots.tone_agreement(ANGLES, {"masked": "beside the mask"}, simulate.MONK),
+    "evidence_maps": lambda: ch6_deployment.evidence_maps([evidence(), evidence()]),
+    "evidence_maps of one, empty": lambda: ch6_deployment.evidence_maps([evidence() | {"maps": {"nothing": np.zeros((7, 7))}}]),
+    "other_shares": lambda: ch6_deployment.other_shares(SHARES),
+    "control_charts": lambda: ch6_deployment.control_charts({(w, s): DAYS for w in ("doubt", "stranger") for s in "ab"}, 3),
+    "control_charts of one": lambda: ch6_deployment.control_charts({("doubt", "another camera"): DAYS}, 2),
+    "time_per_stage": lambda: ch7_scaling.time_per_stage(STAGES, AHEAD),
+    "shares_of_time": lambda: ch7_scaling.shares_of_time(STAGES.fillna(600)),
+    "ways_and_times": lambda: ch7_scaling.ways_and_times(pd.Series({"twelve": 120.0, "one": 20, "kept": 10}), ["one"]),
+    "speed_ups": lambda: ch7_scaling.speed_ups({"few photos": FASTER, "many photos": FASTER}),
+    "speed_ups of one": lambda: ch7_scaling.speed_ups({"few photos": FASTER}),
+    "memory_by_size": lambda: shared.memory_by_size(STAGES, pd.Series(STAGES.index * 2.0, STAGES.index), 1e5),
+    "bill": lambda: ch7_scaling.bill(BILL, {"other prices": BILL.dollars / 3}),
+    "bill alone": lambda: ch7_scaling.bill(BILL),
+    "reach": lambda: ch7_scaling.reach(pd.Series({"a laptop": 12_345.0, "a cluster": 3e8}), "photos in a night"),
+    "engine_speeds": lambda: performance.engine_speeds(ENGINES, {32: 45.0, 16: 300}, ["ours"]),
+    "engine_speeds of one": lambda: performance.engine_speeds(ENGINES[:1], {32: 45.0}),
+    "growth": lambda: performance.growth(GROWTH),
+    "growth of one way": lambda: performance.growth(GROWTH[GROWTH.way == "audit"].assign(reckoned=False)),
+    "same_losses": lambda: performance.same_losses(GAPS, ("nudged", 1e-3), TOOK),
+    "time_by_part": lambda: performance.time_by_part(PARTS),
+    "tone_agreement of one way": lambda: ch5_errors.tone_agreement(ANGLES, {"masked": "beside the mask"}, brushes.MONK),
 }  # fmt: skip
 
 
@@ -211,7 +221,7 @@ def test_figure_is_drawn_and_closed(name):
     figure = FIGURES[name]()
     assert isinstance(figure, Figure)
     assert plt.get_fignums() == before, "an open figure would be shown twice"
-    assert figure.get_figwidth() <= plots.WIDTH
+    assert figure.get_figwidth() <= shared.WIDTH
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -247,7 +257,7 @@ def test_drawing_leaves_the_readers_style_alone():
 
 
 def test_a_figure_that_fails_is_closed_too():
-    @plots.book_figure
+    @shared.book_figure
     def fails():
         plt.subplots()
         raise ValueError("no data")
@@ -281,7 +291,7 @@ def test_recall_bars_tells_zero_from_unknown():
 
 def test_stripes_go_from_dark_to_bright():
     table = pd.DataFrame({"condition": KEYS[0], "red": [250, 10, 120], "green": [250, 10, 120], "blue": [250, 10, 120]})
-    stripes = plots.colour_stripes(table).axes[0].images[0].get_array()
+    stripes = ch1_data.colour_stripes(table).axes[0].images[0].get_array()
     assert np.array_equal(np.argsort(stripes[0, :, 0]), [0, 1, 2])
 
 
@@ -296,16 +306,16 @@ def test_no_pair_is_said():
 
 def test_pairs_keep_their_sides():
     left, right = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 255, np.uint8)
-    first, second = plots.photo_pairs([(left, right)], [("test", "training")]).axes
+    first, second = shared.photo_pairs([(left, right)], [("test", "training")]).axes
     assert first.images[0].get_array().max() == 0 and second.images[0].get_array().min() == 255
     assert (first.get_xlabel(), second.get_xlabel()) == ("test", "training")
 
 
 def test_twins_keep_their_frames_and_their_sides():
     dark, bright = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 255, np.uint8)
-    strip = plots.twins({KEYS[0]: [(dark, bright)]}, columns=1).axes[0].images[0].get_array()
+    strip = ch1_data.twins({KEYS[0]: [(dark, bright)]}, columns=1).axes[0].images[0].get_array()
     assert strip.shape == (96, 192, 3)
-    assert to_hex(strip[0, 0] / 255).upper() == plots.ORANGE and to_hex(strip[0, -1] / 255).upper() == plots.BLUE
+    assert to_hex(strip[0, 0] / 255).upper() == shared.ORANGE and to_hex(strip[0, -1] / 255).upper() == shared.BLUE
     assert strip[4:-4, 4:92].max() == 0 and strip[4:-4, 100:188].min() == 255
     assert any("no such pair" in text for text in texts(draw("twins of none")))
 
@@ -314,17 +324,17 @@ def test_a_photo_laid_on_its_own_mirror_image_is_that_image():
     """The board has squares of both, and where the map is the true one nobody can tell them apart."""
     picture = np.repeat(np.arange(128, dtype=np.uint8)[None, :, None], 128, axis=0).repeat(3, axis=2)
     mirror = np.array([[-1.0, 0, 127], [0, 1, 0]])
-    board = plots.laid_on(picture, picture[:, ::-1], SPOTS, SPOTS, mirror, 128).axes[2].images[0].get_array()
+    board = ch1_data.laid_on(picture, picture[:, ::-1], SPOTS, SPOTS, mirror, 128).axes[2].images[0].get_array()
     large = cv2.resize(picture, (384, 384))
     np.testing.assert_allclose(board.astype(int), large[:, ::-1].astype(int), atol=1)
-    wrong = plots.laid_on(picture, picture[:, ::-1], SPOTS, SPOTS, np.eye(2, 3), 128).axes[2].images[0].get_array()
+    wrong = ch1_data.laid_on(picture, picture[:, ::-1], SPOTS, SPOTS, np.eye(2, 3), 128).axes[2].images[0].get_array()
     np.testing.assert_allclose(wrong[:96, :96].astype(int), large[:96, :96].astype(int), atol=1)
     np.testing.assert_allclose(wrong[:96, 96:192].astype(int), large[:96, ::-1][:, 96:192].astype(int), atol=1)
 
 
 def test_pixel_patch_shows_the_numbers_of_its_pixels():
     picture = photo()
-    numbers = texts(plots.pixel_patch(picture, top=3, left=7, side=2))
+    numbers = texts(ch2_preprocessing.pixel_patch(picture, top=3, left=7, side=2))
     assert "\n".join(map(str, picture[4, 8])) in numbers
 
 
@@ -334,13 +344,13 @@ def test_square_cuts_the_middle(shape):
     side = min(shape[:2])
     top, left = (shape[0] - side) // 2, (shape[1] - side) // 2
     picture[top : top + side, left : left + side] = 200
-    cut = plots.square(picture, 24)
+    cut = shared.square(picture, 24)
     assert cut.shape == (24, 24, *shape[2:])
     assert (cut == 200).all(), "something from outside the middle square is in it"
 
 
 def test_forgetting_draws_the_median_of_each_part():
-    axes = plots.forgetting(LIKENESS).axes[0]
+    axes = ch5_errors.forgetting(LIKENESS).axes[0]
     lines = {line.get_label(): line.get_ydata() for line in axes.lines}
     for way, rows in LIKENESS.groupby("way"):
         np.testing.assert_allclose(lines[way], rows.groupby("part").similarity.median())
@@ -386,8 +396,8 @@ def test_ladder_puts_each_split_beside_the_other():
     dots = {line.get_marker(): [] for line in axes.lines}
     for line in axes.lines:
         dots[line.get_marker()].append((line.get_xdata()[0], to_hex(line.get_color()).upper()))
-    assert dots["D"] == [(pytest.approx(0.7), plots.ORANGE)] * 3
-    assert dots["o"] == [(pytest.approx(0.4), plots.BLUE)] * 3
+    assert dots["D"] == [(pytest.approx(0.7), shared.ORANGE)] * 3
+    assert dots["o"] == [(pytest.approx(0.4), shared.BLUE)] * 3
     assert [label.get_text() for label in axes.get_yticklabels()] == ["majority", "recipe", "recipe"]
     assert {"untrained\nweights", "imagenet\nweights"} <= set(texts(draw("ladder")))
 
@@ -395,8 +405,8 @@ def test_ladder_puts_each_split_beside_the_other():
 def test_tone_agreement_has_a_dot_for_each_measured_photo_and_the_median_of_each_tone():
     left, right = draw("tone_agreement").axes
     assert [sum(len(dots.get_offsets()) for dots in axes.collections) for axes in (left, right)] == [4, 5]
-    assert [to_hex(dots.get_facecolors()[0]) for dots in left.collections] == [simulate.MONK[1], simulate.MONK[8]]
-    medians = [line.get_ydata()[0] for line in left.lines if line.get_color() == plots.ORANGE]
+    assert [to_hex(dots.get_facecolors()[0]) for dots in left.collections] == [brushes.MONK[1], brushes.MONK[8]]
+    medians = [line.get_ydata()[0] for line in left.lines if line.get_color() == shared.ORANGE]
     assert medians == [60, -60]
     assert [axes.get_title(loc="left") for axes in (left, right)] == ["no mask", "a mask"]
 
@@ -420,8 +430,8 @@ def test_evidence_against_a_condition_is_blue_and_for_it_orange():
     values = np.zeros((7, 7))
     values[0, 0], values[6, 6] = -2, 2
     case = {"photo": photo(), "name": "a photo", "maps": {"a": values, "b": values / 2}}
-    first, second = (axes.images[0] for axes in plots.evidence_maps([case]).axes[1:3])
-    assert [to_hex(first.to_rgba(value)).upper() for value in (-2, 2)] == [plots.BLUE, plots.ORANGE]
+    first, second = (axes.images[0] for axes in ch6_deployment.evidence_maps([case]).axes[1:3])
+    assert [to_hex(first.to_rgba(value)).upper() for value in (-2, 2)] == [shared.BLUE, shared.ORANGE]
     assert to_hex(first.to_rgba(0)) == "#ffffff" and first.get_clim() == second.get_clim()
 
 
@@ -445,13 +455,13 @@ def test_only_days_outside_their_own_limits_are_marked():
      (5e10, "1,585 years")],
 )  # fmt: skip
 def test_span_takes_the_largest_unit_of_which_there_are_two(seconds, words):
-    assert plots.span(seconds) == words
+    assert ch7_scaling.span(seconds) == words
 
 
 def test_time_per_stage_is_solid_where_measured_and_dashed_beyond():
     axes = draw("time_per_stage").axes[0]
     solid = [list(line.get_xdata()) for line in axes.lines if line.get_marker() != "None"]
-    dashed = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "None"][len(plots.SPANS) :]
+    dashed = [list(line.get_xdata()) for line in axes.lines if line.get_marker() == "None"][len(ch7_scaling.SPANS) :]
     assert solid == [[100, 1000, 10_000]] * 2 + [[100, 1000]]
     assert dashed == [[10_000, 10**9]] * 2 + [[1000, 5000, 10**9]], "each begins at the last measured size"
     assert {"an hour", "a year", "projected"} <= set(texts(draw("time_per_stage")))
@@ -467,7 +477,7 @@ def test_shares_of_time_fill_each_bar():
 def test_ways_are_compared_with_the_first():
     assert [text.get_text() for text in draw("ways_and_times").axes[0].texts] == ["  1.0 ×", "  6.0 ×", "  12.0 ×"]
     colours = [to_hex(bar.get_facecolor()).upper() for bar in draw("ways_and_times").axes[0].patches]
-    assert [colour == plots.BLUE for colour in colours] == [False, True, False]
+    assert [colour == shared.BLUE for colour in colours] == [False, True, False]
 
 
 def test_reach_writes_the_photos_beside_each_way():
@@ -481,7 +491,7 @@ def test_the_bill_draws_its_parts_and_the_whole():
 
 def test_engines_that_are_ours_are_blue_and_each_limit_is_a_line():
     all_axes = draw("engine_speeds").axes
-    blue = [[to_hex(bar.get_facecolor()).upper() == plots.BLUE for bar in axes.patches] for axes in all_axes]
+    blue = [[to_hex(bar.get_facecolor()).upper() == shared.BLUE for bar in axes.patches] for axes in all_axes]
     assert blue == [[False, True], [False]]
     limits = [[line.get_xdata()[0] for line in axes.lines] for axes in all_axes]
     assert limits == [[45], [45, 300]], "16 bits may go beyond the limit of 32"

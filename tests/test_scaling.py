@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skinlib import model, scaling
-from skinlib.settings import InputError
+from skinlib.base.errors import InputError
+from skinlib.learn import engines, networks
+from skinlib.scale import scaling
 
 
 def row(stage: str, files: int, seconds: float, bits: int = 32, cores: int = 2) -> dict:
@@ -146,16 +147,16 @@ def test_one_assumption_changes_its_own_columns_only(table):
 
 
 def test_the_bytes_kept_are_those_of_the_features():
-    numbers = {layer: int(np.prod(shape)) for layer, shape in model.SHAPES.items()}
+    numbers = {layer: int(np.prod(shape)) for layer, shape in networks.SHAPES.items()}
     assert scaling.Assumptions().feature_bytes == 4 * sum(numbers.values()) and numbers["pool"] * 4 == 8192
 
 
 def test_operations_are_those_of_the_network():
     """A convolution multiplies and adds once for each weight and place of its output."""
-    network = model.keras.applications.ResNet50(weights=None)
+    network = engines.keras.applications.ResNet50(weights=None)
     sums = {"whole": 0, "last stage": 0}
     for layer in network.layers:
-        if isinstance(layer, model.keras.layers.Conv2D):
+        if isinstance(layer, engines.keras.layers.Conv2D):
             operations = 2 * int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:3]))
             sums["whole"] += operations
             sums["last stage"] += operations * layer.name.startswith("conv5")

@@ -6,8 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skinlib import audit, baselines, evaluate, shortcuts, simulate, splits, train
-from skinlib.conditions import KEYS
+from skinlib.audit import copies
+from skinlib.data import drawings, sample, splits
+from skinlib.data.conditions import KEYS
+from skinlib.doubt import shortcuts
+from skinlib.judge import evaluate
+from skinlib.learn import baselines, extraction
 
 N = len(KEYS)
 
@@ -15,13 +19,13 @@ N = len(KEYS)
 @pytest.fixture(scope="module")
 def drawn() -> tuple[np.ndarray, np.ndarray]:
     """Return a drawn photo with its lesion's mask."""
-    photo, mask = simulate.draw("ringworm", np.random.default_rng(4), 4)
+    photo, mask = drawings.draw("ringworm", np.random.default_rng(4), 4)
     return photo, mask > 127
 
 
 @pytest.fixture(scope="module")
 def identified(sample):
-    return audit.identified(sample)
+    return copies.identified(sample)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +61,7 @@ def test_border_view_keeps_the_watermark(drawn):
     """What the mark adds lies in a corner, and the border is wide enough for nearly all of it."""
     photo, _ = drawn
     for seed in range(8):
-        marked = simulate.watermark(photo, np.random.default_rng(seed))
+        marked = sample.watermark(photo, np.random.default_rng(seed))
         added = np.abs(marked.astype(int) - photo).sum()
         seen = np.abs(shortcuts.only_border(marked).astype(int) - shortcuts.only_border(photo)).sum()
         assert seen > 0.7 * added
@@ -153,7 +157,7 @@ def test_the_page_is_told_where_lesions_come_from(sample):
 
 def test_features_of_the_whole_photo_are_the_networks(identified, weights):
     found = shortcuts.view_features(identified, weights, "whole photo")
-    np.testing.assert_allclose(found, train.features(identified, weights), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(found, extraction.features(identified, weights), rtol=1e-3, atol=1e-3)
 
 
 def test_features_belong_to_their_photos_and_are_kept(identified, weights, monkeypatch):
@@ -198,8 +202,8 @@ def test_the_planted_size_is_found_by_the_file_alone(identified, weights):
     """All photos of one condition have one size: whoever sees only the file knows them."""
     table = evaluate.one_vote_per_photo(shortcuts.held_out_predictions(identified, weights, "only the file"))
     recall = evaluate.per_class(table).recall
-    assert recall[simulate.ONE_SIZE] > 0.9
-    assert recall.drop(simulate.ONE_SIZE).mean() < 0.4
+    assert recall[drawings.ONE_SIZE] > 0.9
+    assert recall.drop(drawings.ONE_SIZE).mean() < 0.4
 
 
 # ---- the watermark that moves -----------------------------------------------------------------------------------
@@ -208,7 +212,7 @@ def test_the_planted_size_is_found_by_the_file_alone(identified, weights):
 def test_a_patch_has_the_marks_light_and_none_of_its_letters(drawn):
     photo, _ = drawn
     photo = np.minimum(photo, 150)  # or it would saturate
-    marked = simulate.watermark(photo, np.random.default_rng(0))
+    marked = sample.watermark(photo, np.random.default_rng(0))
     patched = shortcuts.plain_patch(photo, marked)
     rows, columns = np.nonzero((marked != photo).any(axis=2))
     box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]

@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skinlib import audit, photos, splits
-from skinlib.conditions import KEYS
+from skinlib.audit.copies import identified
+from skinlib.data import fetch, splits
+from skinlib.data.conditions import KEYS
+from skinlib.data.dataset import open_data
 
 
 @pytest.fixture(scope="module")
 def table(sample):
     """Return the quick sample's catalogue with the photo_id of its audit."""
-    return audit.identified(sample).photos
+    return identified(sample).photos
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,7 @@ def test_folds_hold_out_every_row_once_a_repeat_and_every_photo_whole(many):
 def test_the_shipped_split_names_the_clinical_photos_and_keeps_copies_together():
     shipped = pd.read_csv(splits.CLINICAL)
     assert list(shipped.columns) == ["sha256", "photo_id", "split", "fold"]
-    with photos.MANIFEST.open(newline="") as file:
+    with fetch.MANIFEST.open(newline="") as file:
         manifest = {row["sha256"] for row in csv.DictReader(file)}
     assert set(shipped.sha256) == manifest and shipped.sha256.is_unique
     assert (shipped.groupby("photo_id")[["split", "fold"]].nunique() == 1).all(axis=None)
@@ -102,7 +104,7 @@ def test_the_shipped_split_is_used_whatever_the_seed():
 def test_the_shipped_split_is_what_the_audit_of_the_clinical_photos_gives(
     clinical_folder, sample_settings, monkeypatch
 ):
-    data = photos.open_data(replace(sample_settings, data=str(clinical_folder)))
-    found = audit.identified(data).photos
+    data = open_data(replace(sample_settings, data=str(clinical_folder)))
+    found = identified(data).photos
     monkeypatch.setattr(splits, "_shipped", lambda: pd.DataFrame({"split": []}, index=pd.Index([], dtype=str)))
     pd.testing.assert_frame_equal(splits.table(found), pd.read_csv(splits.CLINICAL))

@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skinlib import evaluate, simulate, tone
-from skinlib.conditions import KEYS
+from skinlib.data import brushes
+from skinlib.data.conditions import KEYS
+from skinlib.doubt import tone
+from skinlib.judge import evaluate
 
 
 def rgb(colour: str) -> np.ndarray:
@@ -37,7 +39,7 @@ def angle_by_hand(colour: np.ndarray) -> float:
 # ---- one photo --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("colour", [*simulate.MONK, "#808080", "#ff0000", "#102030"])
+@pytest.mark.parametrize("colour", [*brushes.MONK, "#808080", "#ff0000", "#102030"])
 def test_lab_is_that_of_its_definition(colour):
     """OpenCV looks roots up in tables, which costs up to a third of a unit."""
     np.testing.assert_allclose(tone.lab(flat(rgb(colour), 1, 1))[0, 0], lab_by_hand(rgb(colour)), atol=0.4)
@@ -45,7 +47,7 @@ def test_lab_is_that_of_its_definition(colour):
 
 @pytest.mark.parametrize("number", range(1, 11))
 def test_angle_of_a_flat_patch_is_the_hand_worked_one(number):
-    colour = rgb(simulate.MONK[number - 1])
+    colour = rgb(brushes.MONK[number - 1])
     expected = angle_by_hand(colour)
     assert tone.monk_angle(number) == pytest.approx(expected, abs=0.5)
     assert tone.typology_angle(flat(colour)) == pytest.approx(expected, abs=0.5)
@@ -101,7 +103,7 @@ def test_skin_is_found_and_the_wall_is_not(wall):
 
 @pytest.mark.parametrize("number", range(1, 11))
 def test_skin_of_every_tone_is_skin(number):
-    assert tone.skin_mask(flat(rgb(simulate.MONK[number - 1]))).all()
+    assert tone.skin_mask(flat(rgb(brushes.MONK[number - 1]))).all()
 
 
 def test_shade_and_gloss_are_left_out():

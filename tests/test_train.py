@@ -7,31 +7,36 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skinlib import evaluate, model, photos, settings, splits, train
-from skinlib.conditions import KEYS
-from skinlib.settings import InputError
+from skinlib.base.errors import InputError
+from skinlib.base.settings import load_settings, versions
+from skinlib.data import splits
+from skinlib.data.conditions import KEYS
+from skinlib.data.dataset import open_data
+from skinlib.judge import evaluate
+from skinlib.learn import backbones, engines, extraction, networks, train
+from skinlib.learn.runs import Run
 
 
 @pytest.fixture(scope="module")
 def few(sample):
     """Return 20 training photos, prepared, and their labels."""
     rows = sample.photos[sample.photos.split == "train"].iloc[::3][:20]
-    return rows, np.stack([sample.read(p) is not None and model.prepare(sample.read(p)) for p in rows.path])
+    return rows, np.stack([sample.read(p) is not None and networks.prepare(sample.read(p)) for p in rows.path])
 
 
 def labels_of(rows):
     return rows.condition.map(KEYS.index).to_numpy()
 
 
-@pytest.mark.parametrize("layer", ["pool", model.LAST_STAGE])
+@pytest.mark.parametrize("layer", ["pool", networks.LAST_STAGE])
 def test_training_a_part_on_features_equals_training_the_frozen_whole(layer, few, sample, weights):
     rows, prepared = few
     labels, one_hot = labels_of(rows), np.eye(8, dtype="float32")[labels_of(rows)]
     rate = train.LEARNING_RATE if layer == "pool" else train.FINE_TUNING_RATE
     epochs, batch_size = 2, 8
 
-    whole = model.build(weights, seed=5)
-    part = train.compile_recipe(model.part_after(whole, layer), rate)
+    whole = networks.build(weights, seed=5)
+    part = train.compile_recipe(networks.part_after(whole, layer), rate)
     thawed = {each.name for each in part.layers if each.trainable}
     for each in whole.layers:
         each.trainable = each.name in thawed
@@ -55,16 +60,16 @@ def test_training_a_part_on_features_equals_training_the_frozen_whole(layer, few
     part.train_on_batch = noted
     # Adam's first steps have the size of the rate whatever the gradient's, so the last bits of an input grow: for the
     # comparison the inputs come from the engine that trains the whole.
-    frozen = model.keras.Model(whole.get_layer("resize").output, whole.get_layer(layer).output)
+    frozen = engines.keras.Model(whole.get_layer("resize").output, whole.get_layer(layer).output)
     inputs = frozen.predict(prepared, verbose=0)
-    inputs = inputs[:, ::2, ::2] if layer == model.LAST_STAGE else inputs
-    kept = train.features(sample, weights, layer, rows.path)
+    inputs = inputs[:, ::2, ::2] if layer == networks.LAST_STAGE else inputs
+    kept = extraction.features(sample, weights, layer, rows.path)
     np.testing.assert_allclose(kept, inputs, atol=1e-4 * inputs.std())
     trained, history = train.fit(part, [inputs], labels, (inputs[:0], labels[:0]), epochs, batch_size, seed=5)
     np.testing.assert_allclose(by_step, losses, rtol=1e-3)
     assert len(history) == epochs and len(by_step) == 2 * 3
 
-    model.copy_weights(trained, whole_again := model.build(weights, seed=5))
+    networks.copy_weights(trained, whole_again := networks.build(weights, seed=5))
     np.testing.assert_allclose(whole_again.predict(prepared, verbose=0), whole.predict(prepared, verbose=0), atol=1e-3)
     for name in ("hidden", "probabilities"):
         np.testing.assert_allclose(whole_again.get_layer(name).kernel, whole.get_layer(name).kernel, atol=2e-4)
@@ -73,7 +78,7 @@ def test_training_a_part_on_features_equals_training_the_frozen_whole(layer, few
 def test_features_are_computed_once_per_content(sample, weights, monkeypatch):
     by_content = sample.photos.groupby("sha256").path.apply(list)
     twins = next(paths for paths in by_content if len(paths) > 1)
-    rows = train.features(sample, weights)
+    rows = extraction.features(sample, weights)
     assert rows.shape == (len(sample.photos), 2048) and rows.dtype == np.float32
     first, second = (sample.photos.path.to_list().index(path) for path in twins[:2])
     np.testing.assert_array_equal(rows[first], rows[second])
@@ -81,27 +86,27 @@ def test_features_are_computed_once_per_content(sample, weights, monkeypatch):
     def never(*arguments):
         raise AssertionError("the network was asked again")
 
-    monkeypatch.setattr(model, "extractor", never)
-    np.testing.assert_array_equal(train.features(sample, weights), rows)
-    few = train.features(sample, weights, "pool", sample.photos.path[[7, 3]])
+    monkeypatch.setattr(extraction, "extractor", never)
+    np.testing.assert_array_equal(extraction.features(sample, weights), rows)
+    few = extraction.features(sample, weights, "pool", sample.photos.path[[7, 3]])
     np.testing.assert_array_equal(few, rows[[7, 3]])
 
 
 def test_features_of_other_weights_and_versions_are_kept_apart(sample, weights):
     path = sample.photos.path[:1]
-    plain = train.features(sample, weights, "pool", path)
-    altered = train.features(sample, weights, "pool", path, version=1)
+    plain = extraction.features(sample, weights, "pool", path)
+    altered = extraction.features(sample, weights, "pool", path, version=1)
     assert not np.array_equal(plain, altered)
-    np.testing.assert_array_equal(train.features(sample, weights, "pool", path, version=1), altered)
-    changed = model.Weights("file", [array * 1.01 for array in weights.arrays], "")
-    assert not np.array_equal(train.features(sample, changed, "pool", path), plain)
+    np.testing.assert_array_equal(extraction.features(sample, weights, "pool", path, version=1), altered)
+    changed = backbones.Weights("file", [array * 1.01 for array in weights.arrays], "")
+    assert not np.array_equal(extraction.features(sample, changed, "pool", path), plain)
 
 
 def test_interrupted_features_go_on(sample, weights, monkeypatch):
-    fresh = model.Weights("file", [array * 0.99 for array in weights.arrays], "")
+    fresh = backbones.Weights("file", [array * 0.99 for array in weights.arrays], "")
     paths = sample.photos.path[:40]
     distinct = sample.photos.sha256[:40].nunique()
-    whole, asked = model.Extractor.one, []
+    whole, asked = extraction.Extractor.one, []
 
     def stops_at_the_tenth(self, photo):
         if photo.any():  # a new extractor asks itself once, for nothing
@@ -110,47 +115,47 @@ def test_interrupted_features_go_on(sample, weights, monkeypatch):
                 raise KeyboardInterrupt
         return whole(self, photo)
 
-    monkeypatch.setattr(model.Extractor, "one", stops_at_the_tenth)
+    monkeypatch.setattr(extraction.Extractor, "one", stops_at_the_tenth)
     with pytest.raises(KeyboardInterrupt):
-        train.features(sample, fresh, "pool", paths)
+        extraction.features(sample, fresh, "pool", paths)
     before = len(asked)
     assert before < distinct, "the rest was not begun"
-    assert train.features(sample, fresh, "pool", paths).shape == (40, 2048)
+    assert extraction.features(sample, fresh, "pool", paths).shape == (40, 2048)
     assert len(asked) == distinct + 1, "what was finished was kept, and the tenth was done again"
 
 
 def test_features_do_not_depend_on_the_other_photos(sample, weights, tmp_path):
     data = replace(sample, cache=tmp_path)
     paths = sample.photos.path[:5]
-    alone = np.stack([train.features(data, weights, "pool", [path])[0] for path in paths])
-    np.testing.assert_array_equal(train.features(sample, weights, "pool", paths), alone)
+    alone = np.stack([extraction.features(data, weights, "pool", [path])[0] for path in paths])
+    np.testing.assert_array_equal(extraction.features(sample, weights, "pool", paths), alone)
 
 
 def test_features_by_another_runner_are_the_same(sample, weights, tmp_path):
     data = replace(sample, cache=tmp_path)
     paths = sample.photos.path[:5]
-    rows = train.features(data, weights, model.LAST_STAGE, paths, run=lambda make, items: map(make(), items))
-    np.testing.assert_array_equal(rows, train.features(sample, weights, model.LAST_STAGE, paths))
+    rows = extraction.features(data, weights, networks.LAST_STAGE, paths, run=lambda make, items: map(make(), items))
+    np.testing.assert_array_equal(rows, extraction.features(sample, weights, networks.LAST_STAGE, paths))
 
 
 def test_sixteen_bits_are_kept_apart_or_refused(sample, weights):
     paths = sample.photos.path[:8]
-    plain = train.features(sample, weights, "pool", paths)
-    if model.has_bfloat16():
-        short = train.features(sample, weights, "pool", paths, bits=16)
+    plain = extraction.features(sample, weights, "pool", paths)
+    if extraction.has_bfloat16():
+        short = extraction.features(sample, weights, "pool", paths, bits=16)
         assert not np.array_equal(short, plain)
         assert np.corrcoef(short.ravel(), plain.ravel())[0, 1] > 0.95
-        np.testing.assert_array_equal(train.features(sample, weights, "pool", paths), plain)
+        np.testing.assert_array_equal(extraction.features(sample, weights, "pool", paths), plain)
     else:
         with pytest.raises(InputError, match="use 32 bits"):
-            train.features(sample, weights, "pool", paths, bits=16)
+            extraction.features(sample, weights, "pool", paths, bits=16)
     with pytest.raises(InputError, match="use 32 or 16"):
         train.Recipe(bits=8)
 
 
 def test_augmentation_keeps_shape_and_repeats(sample):
     photo = sample.read(sample.photos.path[0])
-    once, again = (train.augment(photo, np.random.default_rng(4)) for _ in range(2))
+    once, again = (extraction.augment(photo, np.random.default_rng(4)) for _ in range(2))
     assert once.shape == photo.shape and once.dtype == np.uint8
     np.testing.assert_array_equal(once, again)
     assert not np.array_equal(once, photo)
@@ -175,7 +180,7 @@ def test_a_run_is_complete_and_consistent(run, sample):
     assert provenance["data"] == {"name": "sample", "fingerprint": sample.fingerprint}
     assert provenance["weights"]["name"] == "untrained" and len(provenance["weights"]["sha256"]) == 64
     assert provenance["photos"]["left_out"] == len(sample.left_out) > 0
-    assert set(settings.versions()) == set(provenance["versions"])
+    assert set(versions()) == set(provenance["versions"])
 
 
 def test_validation_is_a_fifth_of_each_condition(run):
@@ -201,9 +206,9 @@ def test_the_saved_model_is_the_whole_one(run, sample):
 
 
 def test_the_same_run_twice_gives_the_same_numbers(run, sample_settings, own_cache):
-    again_settings = settings.load(data=str(sample_settings.cache), speed="quick", cache=own_cache)
-    again_settings = settings.load(data="sample", speed="quick", cache=own_cache)
-    again = train.train(photos.open_data(again_settings), again_settings)
+    again_settings = load_settings(data=str(sample_settings.cache), speed="quick", cache=own_cache)
+    again_settings = load_settings(data="sample", speed="quick", cache=own_cache)
+    again = train.train(open_data(again_settings), again_settings)
     pd.testing.assert_frame_equal(again.predictions, run.predictions, check_exact=True)
     pd.testing.assert_frame_equal(again.history, run.history, check_exact=True)
     assert again.metrics == run.metrics
@@ -276,11 +281,11 @@ def test_recipes_that_cannot_be(wrong):
 
 def test_a_folder_that_is_no_run(tmp_path, run):
     with pytest.raises(InputError, match="not a finished run"):
-        train.Run(tmp_path)
+        Run(tmp_path)
     for file in run.path.iterdir():
         (tmp_path / file.name).write_bytes(file.read_bytes() if file.suffix != ".keras" else b"half a mod")
     (tmp_path / "metrics.json").write_text('{"train": ')
-    broken = train.Run(tmp_path)
+    broken = Run(tmp_path)
     with pytest.raises(InputError, match=r"metrics\.json is damaged"):
         _ = broken.metrics
     with pytest.raises(InputError, match=r"model\.keras"):
@@ -296,8 +301,8 @@ def test_official_split_is_seeded_and_complete(sample):
 
 def test_why_weights_were_chosen_is_no_part_of_what_a_run_is(sample, sample_settings, weights, run, monkeypatch):
     """Choosing auto, where that falls back to untrained weights, finds the run that choosing untrained made."""
-    fallen_back = model.Weights(weights.name, weights.arrays, "another note")
-    monkeypatch.setattr(model, "get_weights", lambda *_: fallen_back)
+    fallen_back = backbones.Weights(weights.name, weights.arrays, "another note")
+    monkeypatch.setattr(backbones, "get_weights", lambda *_: fallen_back)
     again = train.train(sample, sample_settings)
     assert again.path == run.path
     assert again.provenance["weights"]["note"] == weights.note
@@ -328,7 +333,7 @@ def test_swapped_channels_are_built_into_the_saved_model(sample, sample_settings
     swapped = train.train(sample, sample_settings, recipe=train.Recipe(epochs=1, swapped_channels=True))
     answers = swapped.predict([sample.read(path) for path in sample.photos.path[::29]])
     np.testing.assert_allclose(answers, swapped.predictions[list(KEYS)].to_numpy()[::29], atol=1e-4)
-    plain, wrong = model.build(), model.build(swapped_channels=True)
+    plain, wrong = networks.build(), networks.build(swapped_channels=True)
     wrong.set_weights(plain.get_weights())
     photo = sample.read(sample.photos.path[0])
     np.testing.assert_allclose(

@@ -24,7 +24,8 @@ import yaml
 from PIL import Image
 from test_site import CHROMIUM, DESKTOP, FLAGS, PHONE, SITE, QuietHandler, luminance, missing
 
-from skinlib import exported, photos
+from skinlib.data import reading
+from skinlib.serve import exported
 
 TRY = SITE / "try"
 PAGE = "book/try-it.html"
@@ -203,7 +204,7 @@ def drawings(page_and_browser_are_here) -> list[Path]:
 
 def same(said: dict, model, content: bytes, numbers_within: float = 1e-3):
     """Check that the page said what Python says to the same bytes."""
-    answer = model.answer(photos.decode(content, pixel_limit=model.labels["limits"]["pixels"]))
+    answer = model.answer(reading.decode(content, pixel_limit=model.labels["limits"]["pixels"]))
     expected = answer.as_dict()
     for key in ("condition", "doubt", "best_guess", "percent"):
         assert said[key] == expected[key]
@@ -304,7 +305,7 @@ def _swapped_profile() -> bytes:
 def test_it_decodes_as_pillow_does(reader, model, name):
     content = odd_photos()[name]
     same(reader.choose(name, content), model, content)
-    upright = photos.decode(content).shape[:2]
+    upright = reading.decode(content).shape[:2]
     shown = reader.picture().shape[:2]
     assert (upright[0] > upright[1]) == (shown[0] > shown[1])
 

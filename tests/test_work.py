@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from skinlib import files, work
+from skinlib.base import files, runner
 
 
 def test_results_come_in_the_order_of_the_items():
@@ -14,7 +14,7 @@ def test_results_come_in_the_order_of_the_items():
         time.sleep(0.02 if item == 0 else 0)
         return item * item
 
-    assert list(work.threads(lambda: slow_first, range(50))) == [item * item for item in range(50)]
+    assert list(runner.threads(lambda: slow_first, range(50))) == [item * item for item in range(50)]
 
 
 def test_the_worker_is_made_once_and_not_for_nothing():
@@ -24,12 +24,12 @@ def test_the_worker_is_made_once_and_not_for_nothing():
         made.append(1)
         return str
 
-    assert list(work.threads(make, [])) == [] and not made
-    assert list(work.threads(make, iter([1, 2, 3]))) == ["1", "2", "3"] and len(made) == 1
+    assert list(runner.threads(make, [])) == [] and not made
+    assert list(runner.threads(make, iter([1, 2, 3]))) == ["1", "2", "3"] and len(made) == 1
 
 
 def test_items_are_taken_only_a_little_ahead(monkeypatch):
-    monkeypatch.setattr(work, "AHEAD", 5)
+    monkeypatch.setattr(runner, "AHEAD", 5)
     taken = []
 
     def items():
@@ -37,13 +37,13 @@ def test_items_are_taken_only_a_little_ahead(monkeypatch):
             taken.append(item)
             yield item
 
-    results = work.threads(lambda: lambda item: item, items())
+    results = runner.threads(lambda: lambda item: item, items())
     assert next(results) == 0 and len(taken) <= 6
     assert list(results) == list(range(1, 100))
 
 
 def test_an_error_comes_out_and_ends_the_work(monkeypatch):
-    monkeypatch.setattr(work, "AHEAD", 4)
+    monkeypatch.setattr(runner, "AHEAD", 4)
     done = []
 
     def worker(item):
@@ -53,14 +53,14 @@ def test_an_error_comes_out_and_ends_the_work(monkeypatch):
         return item
 
     with pytest.raises(ValueError, match="three"):
-        list(work.threads(lambda: worker, range(1000)))
+        list(runner.threads(lambda: worker, range(1000)))
     assert len(done) < 20
 
 
 def test_all_cores_are_used(monkeypatch):
-    monkeypatch.setattr(work, "cores", lambda: 3)
+    monkeypatch.setattr(runner, "cores", lambda: 3)
     meeting = threading.Barrier(3, timeout=10)  # opens only where three workers wait at a time
-    assert list(work.threads(lambda: lambda item: meeting.wait() >= 0, range(3))) == [True] * 3
+    assert list(runner.threads(lambda: lambda item: meeting.wait() >= 0, range(3))) == [True] * 3
 
 
 def test_array_on_disk_leaves_no_file_and_keeps_its_numbers(tmp_path):

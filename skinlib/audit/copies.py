@@ -1,0 +1,242 @@
+"""Which files show the same photo? Copies, leaks between the splits, conflicting labels; no trained network needed.
+
+Two quick guesses, each answered by an index and not by comparing everything with everything, and one careful test:
+
+- A *perceptual hash* (Zauner, 2010): 64 signs of a photo's lowest frequencies, tried under the eight flips and turns.
+- *Local features*: SIFT (Lowe, 2004) with square roots taken (Arandjelović and Zisserman, 2012) and each descriptor
+  mirrored to a standard side (Zhao and Ngo, 2013), so that a mirrored copy matches as well as an upright one. From the
+  features that two photos share, RANSAC (Fischler and Bolles, 1981) finds how one photo lies on the other.
+- *Agreement*: lay one photo on the other as guessed, cut both into blocks, and correlate block by block. Most blocks
+  of a copy agree. A logo that two photos share fills a few blocks, and the median does not look at the few.
+
+What is known of each photo, its *sketch*, lies on disk, and so do the indexes of features: the memory needed is that of
+one index of PART photos and hardly grows from there.
+
+Introduced in chapter 1, Data exploration.
+"""
+
+import contextlib
+import functools
+import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from scipy.cluster.hierarchy import DisjointSet
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from skinlib.audit.compare import MIN_OVERLAP, Comparison, agreement, compare
+from skinlib.audit.guess import NEIGHBOURS, PART, feature_guesses, feature_index, hash_guesses
+from skinlib.audit.shelf import Shelf, open_shelf, sketcher
+from skinlib.audit.sketch import TURNS, Sketch, turn_matrix
+from skinlib.base.fingerprint import key_for
+from skinlib.base.runner import cores, threads
+from skinlib.data.dataset import DataSet
+
+CROWD = 4
+"""Files of one photo in the index from which they may hide others, being each other's nearest neighbours."""
+DOUBTFUL_AGREEMENT = 0.25
+"""Median correlation from which two photos that don't count as the same are shown to a person."""
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was found in a data set. Use :func:`audit` to make one."""
+
+    photos: pd.DataFrame
+    """The catalogue, with a ``photo_id`` that all copies of one photo share: 16 digits of the least of their sha256."""
+    pairs: pd.DataFrame
+    """The pairs of contents that joined the groups, the least sure first: path, other, how ("turned" or "altered"),
+    agreement, overlap, inliers. Byte-identical files are not listed: they have one content."""
+    doubtful: pd.DataFrame
+    """Pairs that came close and were not joined, with the same columns: worth a look."""
+    damaged: pd.DataFrame
+    """Files that should be photos and can't be read: path and reason."""
+    seconds: float
+    """How long it took; what was kept from an earlier call takes next to nothing."""
+
+    @property
+    def groups(self) -> list[list[str]]:
+        """Paths of the files that show one photo, for each photo with two files or more; the largest group first."""
+        groups = [list(paths) for _, paths in self.photos.groupby("photo_id", sort=False).path if len(paths) > 1]
+        return sorted((sorted(paths) for paths in groups), key=lambda paths: (-len(paths), paths))
+
+    @property
+    def conflicts(self) -> list[list[str]]:
+        """The groups whose files lie in folders of different conditions."""
+        condition = self.photos.set_index("path").condition
+        return [paths for paths in self.groups if condition[paths].nunique() > 1]
+
+    @property
+    def leaked(self) -> np.ndarray:
+        """Whether each row of ``photos`` is a test file that shows a photo of the training set, bool (n,)."""
+        is_test = self.photos.split == "test"
+        return (is_test & self.photos.photo_id.isin(self.photos.photo_id[~is_test])).to_numpy()
+
+    def report(self) -> dict:
+        """Return the findings ready for JSON: n_files, n_photos, groups, damaged, conflicts, leaks, seconds.
+
+        ``n_files`` counts the damaged files as well, ``n_photos`` the different photos that can be read.
+        """
+        return {
+            "n_files": len(self.photos) + len(self.damaged),
+            "n_photos": int(self.photos.photo_id.nunique()),
+            "groups": self.groups,
+            "damaged": self.damaged.to_dict("records"),
+            "conflicts": self.conflicts,
+            "leaks": {
+                "test_files": int(self.leaked.sum()),
+                "of": int((self.photos.split == "test").sum()),
+                "paths": sorted(self.photos.path[self.leaked]),
+            },
+            "seconds": round(self.seconds, 2),
+        }
+
+
+def audit(data: DataSet, runner: Callable = threads) -> Audit:
+    """Find out which files of a data set show the same photo.
+
+    What was found is kept under the data's fingerprint, and found again in no time. So is the sketch of each photo, 60
+    kilobytes: when photos are added, only these are read. ``runner`` makes the sketches (see
+    :mod:`skinlib.base.runner`); the pairs are compared by the threads of this process.
+    """
+    clock = time.perf_counter()
+    key = key_for("skinlib.audit.copies", data.fingerprint)
+    kept = data.store.load("audits", key)
+    if kept is None:
+        compared = _copies(data, runner)
+        with contextlib.suppress(OSError):  # a result that can't be kept only costs time
+            data.store.keep("audits", key, json.dumps(compared).encode())
+    else:
+        compared = json.loads(kept)
+
+    contents = data.photos.drop_duplicates("sha256").reset_index(drop=True)
+    joined = DisjointSet(contents.sha256)
+    path_of = contents.set_index("sha256").path
+    rows = []
+    for a, b, how, same, *numbers in compared:
+        if same:
+            joined.merge(a, b)
+        rows.append([path_of[a], path_of[b], how, same, *numbers])
+    photo_id = {sha: min(joined.subset(sha))[:16] for sha in contents.sha256}
+    photos = data.photos.assign(photo_id=data.photos.sha256.map(photo_id))
+    columns = ["path", "other", "how", "same", "agreement", "overlap", "inliers"]
+    # Two files may be compared a second time, with the same outcome.
+    pairs = pd.DataFrame(rows, columns=columns).drop_duplicates(["path", "other"])
+    pairs = pairs.sort_values("agreement", ignore_index=True)
+    same, id_of = pairs.pop("same").astype(bool), photos.set_index("path").photo_id
+    apart = id_of[pairs.path].to_numpy() != id_of[pairs.other].to_numpy()
+    return Audit(
+        photos,
+        pairs[same].reset_index(drop=True),
+        pairs[apart].reset_index(drop=True),
+        data.damaged,
+        time.perf_counter() - clock,
+    )
+
+
+def identified(data: DataSet, runner: Callable = threads) -> DataSet:
+    """Return the data set with the ``photo_id`` of its audit."""
+    return replace(data, photos=audit(data, runner).photos)
+
+
+def _copies(data: DataSet, runner: Callable) -> list[list]:
+    """Return pairs that are one photo, or nearly: [sha256, sha256, how, same, agreement, overlap, inliers]."""
+    distinct = data.photos.drop_duplicates("sha256")
+    contents = list(zip(distinct.sha256, distinct.path, strict=True))
+    # Each thread has a core to itself: OpenCV and BLAS would start threads of their own, each for a job of a moment.
+    n_threads = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        with open_shelf(data) as (shelf, scratch), ThreadPoolExecutor(cores()) as pool, threadpool_limits(1):
+            hashes = runner(functools.partial(sketcher, shelf), contents)
+            hashes = tqdm(hashes, "sketches", len(contents), disable=None, leave=False)
+            hashes = np.fromiter(hashes, np.dtype((np.uint8, (len(TURNS), 8))), len(contents))
+            return _join(contents, hashes, shelf, pool, scratch)
+    finally:
+        cv2.setNumThreads(n_threads)
+
+
+def _join(
+    contents: list[tuple[str, str]], hashes: np.ndarray, shelf: Shelf, pool: ThreadPoolExecutor, scratch: Path
+) -> list[list]:
+    """Follow up every guess about two photos not joined yet; return the pairs that pass the test, or nearly.
+
+    ``contents`` has sha256 and path of each photo, ``hashes``, uint8 (n, 8, 8), its hashes under each of ``TURNS``.
+    """
+    joined, found = DisjointSet(range(len(contents))), []
+
+    def sketch_of(i: int) -> Sketch:
+        return shelf.sketch(*contents[i])
+
+    def follow_up(guesses: np.ndarray, how: str, test) -> None:
+        with tqdm(total=len(guesses), desc=f"pairs, {how}", disable=None, leave=False) as bar:
+            for start in range(0, len(guesses), 256):
+                part = guesses[start : start + 256].tolist()
+                part = [guess for guess in part if not joined.connected(*guess[:2])]
+                for (a, b, *_), result in zip(part, pool.map(lambda guess: test(*guess), part), strict=True):
+                    if result.same:
+                        joined.merge(a, b)
+                    if result.agreement >= DOUBTFUL_AGREEMENT and result.overlap >= MIN_OVERLAP:
+                        numbers = round(result.agreement, 4), round(result.overlap, 4), result.inliers
+                        found.append([contents[a][0], contents[b][0], how, result.same, *numbers])
+                bar.update(len(guesses[start : start + 256]))
+
+    def turned(a: int, b: int, turn: int) -> Comparison:
+        return Comparison(*agreement(sketch_of(a).square, sketch_of(b).square, turn_matrix(TURNS[turn])))
+
+    def altered(a: int, b: int) -> Comparison:
+        return compare(sketch_of(a), sketch_of(b))
+
+    follow_up(hash_guesses(hashes), "turned", turned)
+    photos = np.unique(_groups(joined), return_index=True)[1]
+    parts = [photos[start : start + PART] for start in range(0, len(photos), PART)]
+    indexes = [feature_index(sketch_of, part, scratch / f"{number}.index") for number, part in enumerate(parts)]
+    guesses = feature_guesses(indexes, sketch_of, photos, _groups(joined), NEIGHBOURS)
+    follow_up(guesses, "altered", altered)
+    # Many files of one photo are each other's nearest neighbours and hide the rest: for these, ask for more.
+    group = _groups(joined)
+    in_group = pd.Series(photos).groupby(group[photos])
+    sizes = in_group.transform("size").to_numpy()
+    crowded = photos[(sizes > CROWD) & (in_group.cumcount() < CROWD)]
+    if len(crowded):
+        count = NEIGHBOURS + min(int(sizes.max()), 20 * NEIGHBOURS)
+        follow_up(feature_guesses(indexes, sketch_of, crowded, group, count), "altered", altered)
+    return found
+
+
+def _groups(joined: DisjointSet) -> np.ndarray:
+    """Return the number of the group of each photo, int (n,)."""
+    return np.array([joined[i] for i in joined])
+
+
+HARDNESS = ("original", "exact", "dihedral", "augmented")
+
+
+def score(found: Audit, truth: pd.DataFrame) -> pd.DataFrame:
+    """Score the audit against what was planted, pair by pair.
+
+    ``truth`` is the table of :func:`skinlib.data.sample.write_sample`. A pair of files is of the kind of the harder copy
+    in it. One row per kind and one for "all": pairs (that show one photo), found (of these), false (pairs joined that
+    show two), recall and precision, NaN where there is nothing to count.
+    """
+    table = found.photos.merge(truth[["path", "source", "kind"]], on="path")
+    hardness = table.kind.map(HARDNESS.index)
+
+    def pairs(columns: list[str]) -> np.ndarray:
+        """Count the pairs with equal ``columns`` by the harder copy in them: without a list of them, which is long."""
+        sizes = [table[hardness <= limit].groupby(columns).size() for limit in range(len(HARDNESS))]
+        counts = [int((size * (size - 1) // 2).sum()) for size in sizes]
+        return np.array([*np.diff(counts), counts[-1]])
+
+    same, joined, hits = (pairs(columns) for columns in (["source"], ["photo_id"], ["source", "photo_id"]))
+    with np.errstate(invalid="ignore"):
+        shares = {"recall": hits / same, "precision": hits / joined}
+    numbers = {"pairs": same, "found": hits, "false": joined - hits, **shares}
+    return pd.DataFrame(numbers, index=[*HARDNESS[1:], "all"])

@@ -1,0 +1,80 @@
+"""Write a file or a folder whole, or not at all; put what doesn't fit into memory on disk; silence a chatty library."""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``target``; rename it to ``target`` when the block ends without an error.
+
+    The block may make a file or a folder there. After an error nothing is left, and an older ``target`` stays.
+    Two processes may write the same target at once, each at its own temporary path: the last file wins, but the first
+    folder does, since a folder may be in use. Raises OSError where a folder with something in it stands in the way.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # A folder of its own, because the name within must keep the target's ending: many writers choose by it.
+    room = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
+    try:
+        draft = room / target.name
+        yield draft
+        if draft.is_dir() and target.is_dir():
+            target.rmdir()  # an empty one; Windows does not rename onto it
+        os.replace(draft, target)
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
+
+
+def write_json(path: Path, content) -> None:
+    """Write ``content`` as JSON that people can read, too. Raises ValueError for numbers that JSON has no word for."""
+    Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def array_on_disk(shape: tuple[int, ...], dtype, folder: Path) -> np.ndarray:
+    """Return an array of zeros that lies in a nameless file below ``folder``, and goes with the array.
+
+    The system keeps in memory what is in use, and may put the rest out at any time: the array can be larger than the
+    memory. An empty one is an ordinary array, since no file of no bytes can be mapped. Raises OSError where the disk is full.
+    """
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        try:
+            _reserve(file, int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(folder)) from None
+        return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
+
+
+def _reserve(file, size: int) -> None:
+    """Take the room on the disk now: writing to a mapped file that finds none later would end the process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file.fileno(), 0, size)
+    else:
+        zeros = bytes(2**20)
+        for start in range(0, size, len(zeros)):
+            file.write(zeros[: size - start])
+        file.flush()
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Send what is written to standard error to nowhere, by C++ too, which no setting of Python's would stop."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)

@@ -1,0 +1,132 @@
+"""Name a result after all that shapes it: its inputs, the code behind it, the packages that this code imports.
+
+The code is found, not listed: a module and what it imports from this package, down to the ground. Of each, the syntax
+tree is taken without docstrings, and comments are no part of one: only what can change a result changes its name.
+"""
+
+import ast
+import functools
+import hashlib
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+
+import skinlib
+
+PACKAGE = Path(skinlib.__file__).parent
+
+DISTRIBUTIONS = {
+    "PIL": ("pillow",),
+    "cleanlab": ("cleanlab",),
+    "cv2": ("opencv-python", "opencv-python-headless"),
+    "keras": ("keras",),
+    "numpy": ("numpy",),
+    "onnx": ("onnx",),
+    "onnxruntime": ("onnxruntime",),
+    "openvino": ("openvino",),
+    "scipy": ("scipy",),
+    "sklearn": ("scikit-learn",),
+    "tensorflow": ("tensorflow",),
+    "tf2onnx": ("tf2onnx",),
+    "usearch": ("usearch",),
+}
+"""Packages whose version can change a result: what they are imported as, and under which names they are installed."""
+
+
+def key_for(module: str, *inputs) -> str:
+    """Return 16 hex digits over ``inputs``, as JSON, and all that stands behind what ``module`` makes of them.
+
+    ``module`` is the full name of a module of this package, such as "skinlib.learn.extraction".
+    """
+    return key_of(code_digest(module), package_versions(module), inputs)
+
+
+def key_of(*shapers) -> str:
+    """Return 16 hex digits over values that JSON can hold."""
+    return hashlib.sha256(json.dumps(shapers, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def code_digest(module: str) -> str:
+    """Return 16 hex digits over the code of a module and of all that it imports from this package."""
+    trees = "\n".join(f"{name}\n{_tree(source_of(name))}" for name in modules_behind(module))
+    return hashlib.sha256(trees.encode()).hexdigest()[:16]
+
+
+def package_versions(module: str) -> dict[str, str]:
+    """Return the versions of the packages of :data:`DISTRIBUTIONS` that stand behind a module, by installed name."""
+    imported = set().union(*(_imported(name)[1] for name in modules_behind(module)))
+    return installed_versions(imported & set(DISTRIBUTIONS))
+
+
+def installed_versions(imported=tuple(DISTRIBUTIONS)) -> dict[str, str]:
+    """Return the versions of packages, given as they are imported, by installed name; those that are absent left out."""
+    versions = {}
+    for name in sorted(imported):
+        for distribution in DISTRIBUTIONS[name]:
+            try:
+                versions[distribution] = metadata.version(distribution)
+                break
+            except metadata.PackageNotFoundError:
+                continue
+    return versions
+
+
+def result_versions() -> dict[str, str]:
+    """Return Python's version, skinlib's, and those of all packages of :data:`DISTRIBUTIONS` that are installed."""
+    return {"Python": platform.python_version(), "skinlib": skinlib.__version__, **installed_versions()}
+
+
+@functools.cache
+def modules_behind(module: str) -> tuple[str, ...]:
+    """Return the modules of this package that a module imports, directly or by way of others, itself among them."""
+    behind, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name not in behind:
+            behind.add(name)
+            waiting += _imported(name)[0]
+    return tuple(sorted(behind))
+
+
+@functools.cache
+def _imported(module: str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return what a module imports, wherever in it: (modules of this package, top-level names of other packages).
+
+    What is imported for type checkers alone shapes no result.
+    """
+    ours, others = [], set()
+    waiting = list(ast.parse(source_of(module).read_bytes()).body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+        elif isinstance(node, ast.Import):
+            others |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] == "skinlib":
+            ours += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            others.add(node.module.partition(".")[0])
+        else:
+            waiting += ast.iter_child_nodes(node)
+    return tuple(name for name in ours if source_of(name)), frozenset(others)
+
+
+def source_of(module: str) -> Path | None:
+    """Return the file of a module of this package, or None where the name is none."""
+    below = PACKAGE.joinpath(*module.split(".")[1:])
+    return next((file for file in (below.with_suffix(".py"), below / "__init__.py") if file.is_file()), None)
+
+
+def _tree(source: Path) -> str:
+    """Return the syntax tree of a source as text, without docstrings and other strings that stand alone."""
+    tree = ast.parse(source.read_bytes())
+    for node in ast.walk(tree):
+        for body in (getattr(node, field, None) for field in ("body", "orelse", "finalbody")):
+            if isinstance(body, list):
+                body[:] = [part for part in body if not _is_text(part)]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

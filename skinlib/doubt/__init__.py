@@ -1,0 +1,1 @@
+"""Why is it wrong, and is it right for the right reason? Explanations, shortcuts, skin tone, suspect labels."""

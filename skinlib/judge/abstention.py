@@ -1,0 +1,151 @@
+"""When should a model say "I don't know"? When it isn't sure enough, and when the photo is none of what it learned.
+
+The first half reads tables of predictions: give it :func:`skinlib.judge.evaluate.one_vote_per_photo`. The second half, on
+photos that show none of the eight conditions, takes plain arrays and returns plain arrays. Introduced in chapter 4,
+Evaluation, and used in chapter 5.
+"""
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp
+from scipy.stats import rankdata
+
+from skinlib.judge.evaluate import check_validation, is_right, one_vote_per_photo, top_probability, wilson_interval
+
+
+def risk_coverage(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Return what a model risks if it answers only when it is sure: its risk–coverage curve.
+
+    One row per distinct probability of an answer, from the greatest down: threshold; answered, the photos whose answer
+    is at least as probable; correct, how many of these are right; coverage, the share of all photos that is answered;
+    and risk, the share of the answered that is wrong (El-Yaniv and Wiener, 2010; Geifman and El-Yaniv, 2017). The last
+    row answers every photo.
+    """
+    top, right = top_probability(predictions), is_right(predictions)
+    order = np.argsort(-top, kind="stable")
+    last = np.flatnonzero(np.diff(top[order], append=-np.inf))  # photos with equal probabilities go together
+    count, correct = last + 1, np.cumsum(right[order])[last]
+    table = {"threshold": top[order][last], "answered": count, "correct": correct}
+    return pd.DataFrame(table | {"coverage": count / len(top), "risk": 1 - correct / count})
+
+
+def area_under_risk_coverage(predictions: pd.DataFrame) -> float:
+    """Return the mean risk over all coverages, 0 to 1 (Geifman et al., 2019), as a sum of steps.
+
+    Lower is better: mistakes are few, and are the answers the model was least sure of. A model that is equally sure of
+    everything gets its share of wrong answers. Raises ValueError without rows.
+    """
+    if predictions.empty:
+        raise ValueError("without photos there is no risk to measure")
+    curve = risk_coverage(predictions)
+    return float((np.diff(curve.coverage, prepend=0) * curve.risk).sum())
+
+
+def threshold_for(validation: pd.DataFrame, accuracy: float) -> float:
+    """Return the probability from which on answers are to be given, so that a share ``accuracy`` of them is right.
+
+    Of all thresholds that do it on the validation photos, one vote each, it is the one that answers most. Infinity
+    where none does: then no photo is answered. It was chosen because it looked good on these photos, and will do worse
+    on others, the more so the fewer they were: judge it on test photos, with :func:`judge_at`. Raises ValueError unless
+    all rows are of validation photos, and for an ``accuracy`` outside 0 to 1.
+    """
+    check_validation(validation)
+    if not 0 <= accuracy <= 1:
+        raise ValueError(f"an accuracy of {accuracy} cannot be: ask for 0 to 1")
+    curve = risk_coverage(one_vote_per_photo(validation))
+    good = curve[curve.correct >= accuracy * curve.answered - 1e-9]  # nine in ten are 90 %, whatever 0.9 is in binary
+    return float(good.threshold.iloc[-1]) if len(good) else float("inf")
+
+
+def answered(predictions: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """Return the rows whose answer has at least the probability ``threshold``; the others get "I don't know"."""
+    return predictions[top_probability(predictions) >= threshold]
+
+
+def judge_at(predictions: pd.DataFrame, threshold: float) -> dict:
+    """Return how a model does that answers only from ``threshold`` on; ready for JSON but for an infinite threshold.
+
+    Keys: threshold, photos, answered, coverage (their share), correct, accuracy (among the answered; None without any)
+    and accuracy_interval (Wilson, 95 %). Raises ValueError without rows.
+    """
+    if predictions.empty:
+        raise ValueError("without photos there is nothing to judge")
+    rows = answered(predictions, threshold)
+    correct = int(is_right(rows).sum())
+    return {
+        "threshold": float(threshold),
+        "photos": len(predictions),
+        "answered": len(rows),
+        "coverage": len(rows) / len(predictions),
+        "correct": correct,
+        "accuracy": correct / len(rows) if len(rows) else None,
+        "accuracy_interval": list(wilson_interval(correct, len(rows))),
+    }
+
+
+def softmax_strangeness(probabilities: np.ndarray) -> np.ndarray:
+    """Return 1 − the greatest probability, float (n,), 0 to 7/8, from probabilities (n, 8).
+
+    The baseline of Hendrycks and Gimpel (2017): a model may be less sure of what it never saw.
+    """
+    return 1 - np.max(probabilities, axis=1)
+
+
+def energy(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return −temperature · log Σ exp(logits / temperature), float (n,), any number, from logits (n, 8).
+
+    After Liu et al. (2020): a strange photo may excite no output much. It wants the logits themselves. A table of
+    predictions does not hold them: softmax forgets their level, and that level is what the energy measures.
+    """
+    return -temperature * logsumexp(np.asarray(logits, float) / temperature, axis=1)
+
+
+def neighbour_distance(features: np.ndarray, training_features: np.ndarray, k: int = 5) -> np.ndarray:
+    """Return the distance to the ``k``-th nearest training photo in the direction of features, float (n,), 0 to 2.
+
+    ``features`` is (n, d), ``training_features`` (m, d); all are scaled to length 1 first (Sun et al., 2022). Give one
+    file of each training photo: ``k`` copies of one photo are one neighbour. The other usual choice, a Mahalanobis
+    distance (Lee et al., 2018), needs a covariance of d × d numbers; with 2,048 features and a few hundred photos most
+    of it would come from the assumption that makes it invertible. This one assumes nothing but that near is alike.
+    Raises ValueError for a ``k`` that is not 1 to m.
+    """
+    if not 1 <= k <= len(training_features):
+        raise ValueError(f"of {len(training_features)} training photos none is the {k}-th nearest: use 1 or more")
+    cosines = np.sort(_unit(features) @ _unit(training_features).T, axis=1)[:, -k]
+    return np.sqrt(np.maximum(2 - 2 * cosines, 0))
+
+
+def _unit(features: np.ndarray) -> np.ndarray:
+    """Return rows of length 1, float64; a row of zeros has no direction and stays."""
+    features = np.asarray(features, float)
+    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    return features / np.where(lengths > 0, lengths, 1)
+
+
+def auroc(known: np.ndarray, others: np.ndarray) -> float:
+    """Return how often one of ``others`` is stranger than one of ``known``, ties counting half: 0.5 is chance.
+
+    Both are scores, float (n,) and (m,), the higher the stranger. It is the area under the ROC curve. NaN where one
+    side has no photos.
+    """
+    n, m = len(known), len(others)
+    if not n or not m:
+        return float("nan")
+    ranks = rankdata(np.r_[known, others])[n:]
+    return float((ranks.sum() - m * (m + 1) / 2) / (n * m))
+
+
+def limit_for(known: np.ndarray, true_positive_rate: float = 0.95) -> float:
+    """Return the strangeness up to which a share ``true_positive_rate`` of the ``known`` scores, or more, lies."""
+    return float(np.quantile(known, true_positive_rate, method="inverted_cdf"))
+
+
+def false_positive_rate(known: np.ndarray, others: np.ndarray, true_positive_rate: float = 0.95) -> float:
+    """Return the share of ``others`` that pass for known where ``true_positive_rate`` of the ``known`` do, 0 to 1.
+
+    Both are scores, float (n,) and (m,), the higher the stranger. Lower is better; a score that knows nothing gets
+    about ``true_positive_rate``. NaN where one side has no photos.
+    """
+    if not len(known) or not len(others):
+        return float("nan")
+    return float(np.mean(np.asarray(others) <= limit_for(known, true_positive_rate)))

@@ -1,0 +1,183 @@
+"""The ladder: from no learning at all to the best we can do, each rung on the official and on a clean split.
+
+Introduced on the results page. ``make results`` climbs it.
+"""
+
+import json
+import platform
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from skinlib.audit.copies import audit
+from skinlib.base.errors import SkinlibError
+from skinlib.base.files import written_whole
+from skinlib.base.fingerprint import result_versions
+from skinlib.base.settings import Settings
+from skinlib.data import splits
+from skinlib.data.dataset import DataSet
+from skinlib.judge import calibration, evaluate
+from skinlib.learn import baselines, extraction
+from skinlib.learn.prepared import Recipe, prepare
+from skinlib.learn.pretrained import get_weights
+from skinlib.learn.train import train
+
+FINE_TUNED = Recipe(fine_tuning_epochs=3)
+AUGMENTED = Recipe(fine_tuning_epochs=3, augmented_copies=2)
+
+COLUMNS = (
+    "rung", "weights", "split", "files", "file_accuracy", "photos", "correct", "accuracy", "low", "high",
+    "bootstrap_low", "bootstrap_high", "balanced_accuracy", "macro_f1", "top_2_accuracy", "log_loss", "brier", "ece",
+)  # fmt: skip
+
+Rung = Callable[[DataSet, Settings, str], pd.DataFrame]
+
+
+def _no_network(baseline) -> Rung:
+    return lambda data, settings, split: baseline(data, splits.SPLITTERS[split](data.photos, settings.seed))
+
+
+def _nearest_neighbour(data: DataSet, settings: Settings, split: str) -> pd.DataFrame:
+    features = extraction.features(data, get_weights(settings, data))
+    return baselines.nearest_neighbour(data, splits.SPLITTERS[split](data.photos, settings.seed), features)
+
+
+def _trained(recipe: Recipe) -> Rung:
+    return lambda data, settings, split: train(prepare(data, settings, split, recipe)).predictions
+
+
+def _calibrated(rung: Rung) -> Rung:
+    def calibrated(*arguments) -> pd.DataFrame:
+        predictions = rung(*arguments)
+        temperature = calibration.fit_temperature(predictions[predictions.split == "validation"])
+        return calibration.with_temperature(predictions, temperature)
+
+    return calibrated
+
+
+WITHOUT_WEIGHTS: dict[str, Rung] = {
+    "majority": _no_network(baselines.majority),
+    "file size only": _no_network(baselines.file_size),
+    "colour histogram": _no_network(baselines.colour_histogram),
+}
+WITH_WEIGHTS: dict[str, Rung] = {
+    "nearest neighbour": _nearest_neighbour,
+    "recipe": _trained(Recipe()),
+    "recipe, red and blue swapped": _trained(Recipe(swapped_channels=True)),
+    "fine-tuned": _trained(FINE_TUNED),
+    "fine-tuned, augmented, calibrated": _calibrated(_trained(AUGMENTED)),
+}
+
+
+def at_hand(data: DataSet, settings: Settings, weights: Sequence[str]) -> dict[str, Settings]:
+    """Return the settings for each of ``weights`` that can be had, by the weights' name; ImageNet's may be missing.
+
+    Raises InputError for a weights file that can't be used.
+    """
+    usable = {}
+    for chosen in (replace(settings, weights=name) for name in weights):
+        try:
+            usable[get_weights(chosen, data).name] = chosen
+        except SkinlibError:
+            if chosen.weights != "imagenet":
+                raise
+    return usable
+
+
+def climb(data: DataSet, settings: Settings, kinds: Mapping[str, Settings]) -> Iterator[dict]:
+    """Yield one row of results for each rung, choice of weights and split; see :data:`COLUMNS`.
+
+    ``data`` needs the photo_id of its audit; ``kinds`` is what :func:`at_hand` returns. Photos have one vote each;
+    ``files`` and ``file_accuracy`` count files, as the original did. Trained runs are kept in the cache, so an
+    interrupted climb goes on where it stopped.
+    """
+    for rungs, settings_of in ((WITHOUT_WEIGHTS, {"none": settings}), (WITH_WEIGHTS, kinds)):
+        for name, chosen in settings_of.items():
+            for rung, predict in rungs.items():
+                for split in splits.SPLITTERS:
+                    yield {"rung": rung, "weights": name, "split": split} | judge(predict(data, chosen, split))
+
+
+def judge(predictions: pd.DataFrame) -> dict:
+    """Return the results on the test photos of a table of predictions: the numeric ones of :data:`COLUMNS`."""
+    test = predictions[predictions.split == "test"]
+    numbers = evaluate.metrics(test)["test"]
+    numbers["low"], numbers["high"] = numbers["accuracy_interval"]
+    numbers["bootstrap_low"], numbers["bootstrap_high"] = numbers["accuracy_bootstrap"]
+    numbers["ece"] = calibration.expected_calibration_error(evaluate.one_vote_per_photo(test))
+    return {name: numbers[name] for name in COLUMNS[3:]}
+
+
+def command(name: str) -> str:
+    """Return the command that climbs the ladder on the data of this name."""
+    return "make results" if name == "sample" else f"RESULTS_DATA={name} make results"
+
+
+def results(data: DataSet, settings: Settings, out: Path, weights: Sequence[str] = ("untrained", "imagenet")) -> Path:
+    """Climb the ladder; write ``NAME.csv`` and ``NAME.json``, its provenance, into ``out``; return the former.
+
+    NAME is "clinical" for the clinical photos, wherever they lie, and else the data's name. Both files hold figures
+    only, no photo.
+    """
+    audited = audit(data)
+    data = replace(data, photos=audited.photos)
+    name = "clinical" if data.kind == "clinical" else data.name
+    kinds = at_hand(data, settings, weights)
+    table = pd.DataFrame(climb(data, settings, kinds))[list(COLUMNS)]
+    used = {kind: get_weights(chosen, data) for kind, chosen in kinds.items()}
+    provenance = {
+        "data": {"name": name, "fingerprint": data.fingerprint},
+        "weights": {kind: {"sha256": each.sha256, "note": each.note} for kind, each in used.items()},
+        "files": len(data.photos),
+        "photos": int(data.photos.photo_id.nunique()),
+        "leaked": int(audited.leaked.sum()),
+        "test_files": int((data.photos.split == "test").sum()),
+        "seed": settings.seed,
+        "versions": result_versions(),
+        "machine": {"system": platform.system(), "processor": platform.machine()},
+        "command": command(name),
+        "date": datetime.now(UTC).date().isoformat(),
+    }
+    with written_whole(out / f"{name}.csv") as draft:
+        table.round(6).to_csv(draft, index=False)
+    with written_whole(out / f"{name}.json") as draft:
+        draft.write_text(json.dumps(provenance, indent=2) + "\n")
+    return out / f"{name}.csv"
+
+
+def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the ladder for a page: a row per rung and weights, official and clean accuracy beside each other."""
+
+    def words(row):
+        return f"{row.accuracy:.0%} ({100 * row.low:.0f}–{100 * row.high:.0f})"
+
+    rows = {}
+    for (rung, weights), part in table.groupby(["rung", "weights"], sort=False):
+        official, clean = (part[part.split == split].iloc[0] for split in splits.SPLITTERS)
+        right = f"{clean.correct} of {clean.photos}"
+        rows[rung, weights] = [f"{official.file_accuracy:.0%}", words(official), words(clean), right]
+    columns = ["official, score on files", "official", "clean", "clean, photos right"]
+    shown = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    shown.index = pd.MultiIndex.from_tuples(shown.index, names=["rung", "weights"])
+    return shown.reset_index(level="weights").rename_axis(None)
+
+
+def in_words(table: pd.DataFrame) -> str:
+    """Say what the clean split took away, and which rung is best on each split, in two sentences for a page."""
+    wide = table.set_index(["rung", "weights", "split"]).accuracy.unstack("split", sort=False)
+    fall = wide.official - wide.grouped
+    (furthest, _), best = fall.idxmax(), {split: wide[split].idxmax()[0] for split in splits.SPLITTERS}
+    ends = wide.loc[fall.idxmax()]
+    return (
+        f"The rung that falls furthest is *{furthest}*: from {ends.official:.0%} to {ends.grouped:.0%} of the photos. "
+        f"On the official split *{best['official']}* comes first, on the clean one *{best['grouped']}*."
+    )
+
+
+def all_metrics(table: pd.DataFrame) -> pd.DataFrame:
+    """Return every number of the ladder for a page, to two digits."""
+    shown = table.replace({"split": {"grouped": "clean"}}).set_index(["rung", "weights", "split"]).round(2)
+    return shown.rename(columns=lambda name: name.replace("_", " "))

@@ -1,0 +1,1 @@
+"""More machines than one: the same work on a cluster, and what it takes."""

@@ -1,0 +1,388 @@
+"""Serve an exported model as an app in the browser, made with Gradio: one photo in, the answer and its doubt out.
+
+It imports neither TensorFlow nor Keras. Nothing of a photo is kept: the uploaded file is removed as its answer is made
+(a stray copy within three minutes), the answer's picture travels inside the answer, and there is no history.
+The page asks nobody but this server for anything. Introduced in chapter 6, Deployment.
+"""
+
+import base64
+import contextlib
+import html
+import io
+import os
+import re
+import secrets
+from pathlib import Path
+
+import gradio as gr
+from gradio import route_utils, state_holder
+from PIL import Image
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse, Response
+
+from skinlib.base.errors import InputError
+from skinlib.data.reading import PhotoError
+from skinlib.serve.exported import Answer, ExportedModel, laid_over, percent
+
+# Before Gradio is imported, which reads these once.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "50")  # times of the last requests; 10,000 cost memory and time
+
+WAITING = 64
+"""Photos that may wait for their turn; whoever comes then is told that the queue is full."""
+AT_ONCE = 1
+"""Photos looked at at a time. The network uses every core by itself, and each photo may hold 150 MB."""
+LEFTOVERS = (20, 120)
+"""Every how many seconds to look for uploads that nobody asked about, and from what age on they go. Gradio's page sends
+a pasted photo twice and asks about one."""
+STRENGTH = 70
+"""The heat map's share of the picture at first, in percent."""
+PATHS = re.compile(
+    r"/(config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|(static|assets|svelte)/.+"
+    r"|gradio_api/(info|openapi\.json|app_id|startup-events|upload|upload_progress|queue/(join|data)|cancel|reset"
+    r"|(call|api|run|heartbeat)/.+))?/?"
+)
+"""What the server answers to. Gradio has more: it would save sessions, pass on other sites, show statistics."""
+HEADERS = {
+    # Gradio's pages need the two unsafe ones. What matters is that no other host is asked.
+    "content-security-policy": "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+DOUBTS = {
+    "unsure": "I don't know: no condition is likely enough.",
+    "strange": "I don't know: this photo is unlike those it learned from.",
+}
+TITLE = "What is a score worth? Try it yourself"
+HEIC = "an iPhone photo (HEIC), which cannot be read here: save it as JPEG and try again"
+CSS = """
+.gradio-container { max-width: 58rem !important; margin-inline: auto; }
+.gradio-container .html-container { padding: 0; }
+#photo .source-selection button { width: 44px; height: 44px; padding: 11px; }
+#photo .source-selection { min-height: 46px; }
+footer .divider { display: none !important; }
+.skin { --muted: #555e63; color: var(--body-text-color); font-size: 1rem; line-height: 1.5; }
+.dark .skin { --muted: #a7b1b5; }
+.skin p, .skin h1, .skin h2 { margin: 0 0 0.5rem; color: inherit; }
+.skin h1 { font-size: 1.6rem; line-height: 1.2; }
+.skin h2 { font-size: 1.5rem; line-height: 1.25; color: #0b5f66; }
+.dark .skin h2 { color: #7fd0c9; }
+.skin .doubt h2 { color: #8a5a00; }
+.dark .skin .doubt h2 { color: #f2c160; }
+.skin .notice { background: #fdf4e1; color: #23282b; border-left: 4px solid #8a5a00; border-radius: 0.3rem;
+  padding: 0.6rem 0.9rem; margin: 0.8rem 0 0; }
+.dark .skin .notice { background: #332813; color: #dfe5e6; border-color: #f2c160; }
+.skin .error { background: #fbecec; color: #23282b; border-left: 4px solid #a3262a; border-radius: 0.3rem;
+  padding: 0.6rem 0.9rem; overflow-wrap: anywhere; }
+.dark .skin .error { background: #381c1d; color: #dfe5e6; border-color: #f3a3a3; }
+.skin .columns { display: grid; gap: 1rem 2rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); }
+.skin figure { margin: 0; }
+.skin .picture { position: relative; display: inline-block; max-width: 100%; line-height: 0; }
+.skin .picture img { max-width: 100%; max-height: 28rem; min-width: 2rem; border-radius: 0.4rem; margin: 0; }
+.skin .picture .heat { position: absolute; inset: 0; width: 100%; height: 100%; }
+.skin .slider { display: flex; align-items: center; gap: 0.8rem; min-height: 44px; }
+.skin .slider input { flex: 1; min-width: 0; height: 44px; accent-color: #0b7a83; }
+.skin figcaption, .skin .muted { color: var(--muted); font-size: 0.9rem; }
+.skin table { width: 100%; border: 0 !important; border-collapse: collapse; margin: 0 0 0.8rem; }
+.skin tr { border: 0 !important; background: none; }
+.skin caption { text-align: left; color: var(--muted); font-size: 0.95rem; padding: 0 0 0.3rem; }
+.skin th, .skin td { border: 0; padding: 0.2rem 0; font-weight: 400; text-align: left; background: none; }
+.skin td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.skin tr:first-child th, .skin tr:first-child td { font-weight: 600; }
+.skin .doubt th, .skin .doubt td { font-weight: 400 !important; color: var(--muted); }
+.skin .bar { display: block; height: 0.5rem; border-radius: 0.25rem; min-width: 1px; margin-top: 0.15rem; }
+.skin .doubt .bar { opacity: 0.45; }
+"""
+
+
+def build(model: ExportedModel) -> gr.Blocks:
+    """Return the app for a model. It is served by :func:`launch`, which adds the look and the limits on requests."""
+    model.session  # noqa: B018  # loads the network, so that a damaged one is told now and the first photo need not wait
+    _keep_nothing()
+
+    def ask(path: str | None) -> tuple:
+        """Return the photo's pixels and its answer; the file is gone in any case."""
+        try:
+            photo = model.read(path)
+            return photo, model.answer(photo)
+        except PhotoError as error:
+            raise gr.Error(_why_not(error), title="Not a photo we can use", print_exception=False) from None
+        finally:
+            _forget(app, Path(path))
+
+    def show(path: str | None) -> tuple[None, str]:
+        if path is None:
+            return None, ""
+        try:
+            return None, _answer_page(model, *ask(path))
+        except gr.Error as error:
+            return None, f'<div class="skin"><p class="error" role="alert">{html.escape(error.message)}</p></div>'
+
+    def predict(photo: str | None) -> dict:
+        """Say what a photo shows, or "I don't know"."""
+        if photo is None:
+            raise gr.Error("No photo was sent: send one file.", print_exception=False)
+        return ask(photo)[1].as_dict()
+
+    limited = {"concurrency_id": "model", "concurrency_limit": AT_ONCE}
+    with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=LEFTOVERS) as app:
+        gr.HTML(_first_words(model), js_on_load=None)
+        upload = _photo()
+        gr.HTML(
+            '<div class="skin"><p class="muted">Your photo goes to this server, which removes it once it has looked '
+            "at it: at once, or a pasted one within three minutes.</p></div>",
+            js_on_load=None,
+        )
+        answer = gr.HTML(
+            "",
+            elem_id="answer",
+            min_height=60,
+            js_on_load="element.setAttribute('aria-live', 'polite')",
+            label="Answer",
+        )
+        gr.HTML(_last_words(model), js_on_load=None)
+        upload.input(show, upload, [upload, answer], api_visibility="private", show_progress_on=answer, **limited)
+        # Gradio has no endpoint for files without a component: this one is never drawn.
+        gr.Button(visible=False).click(
+            predict,
+            upload,
+            gr.JSON(visible=False, label="answer"),
+            api_name="predict",
+            api_description=f"{predict.__doc__} {model.labels['notice']}",
+            **limited,
+        )
+    return app.queue(max_size=WAITING, default_concurrency_limit=AT_ONCE)
+
+
+def launch(
+    model: ExportedModel, port: int | None = None, host: str | None = None, wait: bool = True, quiet: bool = False
+) -> gr.Blocks:
+    """Serve a model until interrupted or, without ``wait``, from a thread until ``close()`` of what is returned.
+
+    By default ``host`` is what GRADIO_SERVER_NAME says, or else 127.0.0.1: this machine alone. ``port`` is 1 to 65535;
+    by default what GRADIO_SERVER_PORT says, or else the first free one from 7860 on. Raises InputError where the port
+    is in use or the model is damaged.
+    """
+    limit = model.labels["limits"]["bytes"]
+    app = build(model)
+    try:
+        app.launch(
+            server_name=host,
+            server_port=port,
+            prevent_thread_lock=True,
+            quiet=True,  # its own words would have the reader share the app with the world
+            show_error=False,  # what is not a gr.Error tells the log, and nobody else
+            share=False,
+            inline=False,
+            run_history=False,
+            enable_monitoring=False,
+            mcp_server=False,
+            ssr_mode=False,
+            pwa=False,
+            footer_links=["api"],
+            max_file_size=limit,
+            state_session_capacity=100,
+            max_threads=8,
+            theme=gr.themes.Default(
+                primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+            ),
+            css=CSS,
+            app_kwargs={"middleware": [Middleware(Door, limit=limit + 10_000)]},
+        )
+    except OSError as error:
+        raise InputError(f"port {port or 'from 7860 on'} cannot be had ({error}): choose another") from None
+    if not quiet:
+        print(f"the app is at {app.local_url} (Ctrl-C ends it)", flush=True)
+    if wait:
+        app.block_thread()
+    return app
+
+
+def _photo() -> gr.Image:
+    """Return Gradio's image component, which hands on the uploaded file as it is: limits are the model's to check.
+
+    A subclass would be plainer, but Gradio writes a file of type hints beside the module of every subclass.
+    """
+    photo = gr.Image(
+        label="A photo",
+        sources=["upload", "webcam", "clipboard"],
+        webcam_options=gr.WebcamOptions(mirror=False),
+        placeholder="Drop a photo here\nor choose one",
+        height=220,
+        buttons=[],
+        elem_id="photo",
+    )
+    uploads = Path(photo.GRADIO_CACHE).resolve()
+    info = photo.api_info() | {"additional_description": "A photo from your machine."}
+    example = {"path": "photo.jpg", "url": "photo.jpg", "meta": {"_type": "gradio.FileData"}}
+
+    def preprocess(payload) -> str | None:
+        if payload is None:
+            return None
+        path = Path(payload.path or "").resolve()
+        if not payload.path or path.parent.parent != uploads or not path.is_file():
+            raise gr.Error("No such upload: send the photo itself.", print_exception=False)
+        return str(path)
+
+    async def as_it_is(path) -> str | None:
+        """Return the path. Gradio would download what an address names."""
+        if str(path).lower().startswith("http"):
+            raise gr.Error("An address is not a photo: send the photo itself.", print_exception=False)
+        return path
+
+    photo.preprocess, photo.async_move_resource_to_block_cache = preprocess, as_it_is
+    # The page about the API would offer to send an address, and show a photo from another site.
+    photo.api_info = lambda: info
+    photo.example_payload = photo.example_value = lambda: example
+    return photo
+
+
+class Door:
+    """ASGI middleware: only known paths, no long bodies, and headers that keep the browser on this site."""
+
+    def __init__(self, app, limit: int):
+        self.app, self.limit = app, limit
+
+    async def __call__(self, scope, receive, send) -> None:
+        """Answer one request, or hand it on."""
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        if scope["path"].startswith("/gradio_api/file="):
+            # Gradio's page asks for the photo that it has just sent. No file is handed out, not even that one.
+            return await Response(status_code=204, headers=HEADERS)(scope, receive, send)
+        refused = self._refused(scope)
+        if refused:
+            return await PlainTextResponse(refused[1], refused[0])(scope, receive, send)
+
+        async def with_headers(message):
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                if scope["path"].startswith("/gradio_api/"):
+                    headers["cache-control"] = "no-store"
+            await send(message)
+
+        return await self.app(scope, receive, with_headers)
+
+    def _refused(self, scope) -> tuple[int, str] | None:
+        if not PATHS.fullmatch(scope["path"]):
+            return 404, "Not found"
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
+            length = Headers(scope=scope).get("content-length", "")
+            if not length.isdecimal():
+                return 411, "Say how long the request is"
+            if int(length) > self.limit:
+                return 413, f"Too large: send one photo of at most {self.limit // 10**6} MB"
+        return None
+
+
+def _keep_nothing() -> None:
+    """Change two habits of Gradio, which has no setting for them.
+
+    It names an upload by its content, so two people who send the same file would share it, and the first answer would
+    remove the second one's. And it holds every shown value in the session's state, to save it on demand.
+    """
+
+    class Upload(route_utils.GradioUploadFile):
+        def __init__(self, *arguments, **keywords):
+            super().__init__(*arguments, **keywords)
+            self.sha.update(secrets.token_bytes(16))
+
+    if route_utils.GradioUploadFile.__module__ != __name__:
+        route_utils.GradioUploadFile = Upload
+    state_holder.SessionState._update_value_in_config = lambda *_: None
+
+
+def _forget(app: gr.Blocks, file: Path) -> None:
+    """Remove an uploaded file, its folder and its name in Gradio's lists."""
+    with contextlib.suppress(OSError):
+        file.unlink(missing_ok=True)
+        file.parent.rmdir()
+    for names in app.temp_file_sets:
+        names.discard(str(file))
+
+
+def _why_not(error: PhotoError) -> str:
+    """Return one line for people: why their file cannot be used, and what to do."""
+    with contextlib.suppress(OSError), open(error.path, "rb") as stream:
+        head = stream.read(12)
+        if head[4:8] == b"ftyp" and head[8:12] not in (b"avif", b"avis"):
+            return f"This is {HEIC}."
+    remedy = str(error).removeprefix(f"{error.path}: {error.reason}: ").removeprefix("leave it out, or ")
+    return f"This file cannot be used ({error.reason}): {remedy}."
+
+
+def _share(probability: float) -> str:
+    return f"{percent(probability)}\u00a0%"
+
+
+def _first_words(model: ExportedModel) -> str:
+    return f"""<div class="skin">
+<h1>{TITLE}</h1>
+<p>This app runs the model of a book on doubting scores. It knows eight skin conditions, it is often wrong, and it may
+say that it doesn't know.</p>
+<p class="notice" role="note">{html.escape(model.labels["notice"])}</p>
+</div>"""
+
+
+def _last_words(model: ExportedModel) -> str:
+    told = model.labels["model"]
+    low, high = told["test_accuracy_interval"]
+    data = "drawings made by a program" if told["data"] == "sample" else f"photos of the data called {told['data']}"
+    return f"""<div class="skin"><p class="muted">The model learned from {told["training_photos"]} {html.escape(data)}.
+Of {told["test_photos"]} others, each with one vote, it got {_share(told["test_accuracy"])} right (95\u00a0% interval
+{_share(low)} to {_share(high)}), with no right to say "I don't know". {html.escape(told["weights_note"])}</p></div>"""
+
+
+def _answer_page(model: ExportedModel, photo, answer: Answer) -> str:
+    """Return the answer as HTML, for people; ``photo`` is uint8 (H, W, 3), RGB."""
+    title = html.escape(model.title(answer.condition))
+    headline = DOUBTS[answer.doubt] if answer.doubt else f"{title}, {_share(answer.probabilities[answer.condition])}"
+    heat = answer.heat()
+    under, over = (_data_uri(laid_over(photo, heat, strength)) for strength in (0, 1))
+    some = heat.max() > 0
+    words = (
+        f"Orange: where the photo speaks for {title}, by the network's own account. The map is no proof that it looks "
+        "at the right thing."
+        if some
+        else f"No place in this photo speaks for {title}."
+    )
+    disabled = "" if some else " disabled"
+    fits = "unlike" if answer.strangeness > model.limit else "like"
+    return f"""<div class="skin"><div{' class="doubt"' if answer.doubt else ""}>
+<h2>{headline}</h2>
+<div class="columns">
+<figure>
+<span class="picture"><img src="{under}" alt="Your photo, with a heat map of what speaks for {title}">
+<img class="heat" src="{over}" alt="" style="opacity: {STRENGTH / 100}"></span>
+<label class="slider">Heat map <input type="range" min="0" max="100" step="5" value="{STRENGTH}"{disabled}
+oninput="this.closest('figure').querySelector('.heat').style.opacity = this.value / 100"></label>
+<figcaption>{words}</figcaption>
+</figure>
+<div>
+<table><caption>{"What it would have guessed" if answer.doubt else "How likely it finds each"}</caption>
+<tbody>{_rows(model, answer)}</tbody></table>
+<p class="muted">The photo is {fits} those it learned from: its distance to them is {answer.strangeness:.2f}, and above
+{model.limit:.2f} it counts as unlike.</p>
+</div></div></div></div>"""
+
+
+def _rows(model: ExportedModel, answer: Answer) -> str:
+    """Return a table row for each condition, the likeliest first."""
+    colours = {condition["key"]: condition["colour"] for condition in model.labels["conditions"]}
+    return "".join(
+        f'<tr><th scope="row">{html.escape(model.title(key))}'
+        f'<span class="bar" style="width: {100 * p:.1f}%; background: {html.escape(colours[key])}"></span></th>'
+        f"<td>{_share(p)}</td></tr>"
+        for key, p in sorted(answer.probabilities.items(), key=lambda item: -item[1])
+    )
+
+
+def _data_uri(picture) -> str:
+    """Return uint8 (H, W, 3) as an address that holds the picture itself: no file is written for it."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", quality=88)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,0 +1,154 @@
+"""Say in machine-readable words what a model is and how good it is: the metadata of a model card.
+
+A *model card* (Mitchell and others, 2019) tells people what a model is for and how it was judged. The Hugging Face Hub
+reads the same from a few lines of YAML at the top of a card; this module makes them. Introduced on the page of the
+model card.
+"""
+
+from collections.abc import Iterable
+
+import yaml
+
+from skinlib.learn.runs import Run
+from skinlib.serve.exported import FULL, LABELS, SMALL
+
+NOTICE = "A teaching tool, not a medical device. Nothing here is a diagnosis."
+SKIN_NOTICE = "A teaching tool, not a medical device. Nothing here is a diagnosis: show your skin to a doctor."
+
+
+def card(run: Run, labels: dict) -> str:
+    """Return the model card that travels with the files: metadata for the Hub in YAML, then words for people."""
+    model, limits = labels["model"], labels["limits"]
+    head = metadata([run]) | {"library_name": "onnx"}
+    low, high = model["test_accuracy_interval"]
+    answers = (
+        f"It answers where its calibrated probability is {labels['threshold']:.0%} or more"
+        if labels["threshold"] is not None
+        else 'No threshold did that on the validation photos, so it answers every photo with "I don\'t know"'
+    )
+    return f"""---
+{yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---
+
+# {labels["name"]}
+
+**{labels["notice"]}**
+
+A {model["backbone"]} with a small head that tells {len(labels["conditions"])} {subject(run)} apart:
+{", ".join(condition["title"] for condition in labels["conditions"])}.
+{model["weights_note"]}
+
+## How good it is
+
+On {model["test_photos"]} test photos, each with one vote, {model["test_accuracy"]:.1%} of its answers were right (95 %
+interval {low:.1%} to {high:.1%}). They come from the data called `{model["data"]}`, of which it learned from
+{model["training_photos"]} photos, and from {TEST_SETS[model["split"]]}. That says nothing about other cameras,
+other clinics or other people.
+
+It says "I don't know" where it is not sure enough for {labels["target_accuracy"]:.0%} of its answers to be right, and
+where a photo is unlike those it learned from. {answers}. Both limits were chosen on validation photos, and do worse on
+others.
+
+## Files
+
+- `{SMALL}`: what the app, the page and the command line run. Weights in 16 bits, computing in 32.
+- `{FULL}`: the same in 32 bits.
+- `{LABELS}`: the conditions in the order of the outputs, the limits, and what this model is.
+- `provenance.json`: data, weights, seed and versions. `SHA256SUMS`: check with `sha256sum -c`.
+
+## How to ask it
+
+One input, `photo`: a decoded photo, uint8 (height, width, 3), RGB, upright, of any size. Resizing, preprocessing,
+network and temperature ({labels["temperature"]:.3f}) are inside. Outputs: `probabilities` ({len(labels["conditions"])}, calibrated),
+`strangeness` (a photo above {labels["strangeness_limit"]:.4f} is unlike the training photos) and `evidence`
+({len(labels["conditions"])} × 7 × 7: what each place adds to each condition's logit).
+
+```python
+import numpy, onnxruntime
+from PIL import Image, ImageOps
+
+photo = numpy.array(ImageOps.exif_transpose(Image.open("photo.jpg")).convert("RGB"))
+session = onnxruntime.InferenceSession("{SMALL}")
+probabilities, strangeness = session.run(["probabilities", "strangeness"], {{"photo": photo}})
+```
+
+Clients of this model take photos of up to {limits["bytes"] // 10**6} MB and {limits["pixels"] // 10**6} million pixels.
+"""
+
+
+METRICS = {
+    "accuracy": ("accuracy", "Accuracy"),
+    "balanced_accuracy": ("balanced_accuracy", "Balanced accuracy"),
+    "macro_f1": ("f1", "F1, macro-averaged"),
+    "log_loss": ("log_loss", "Log loss, nats"),
+    "brier": ("brier_score", "Brier score"),
+}
+"""Of each number in a run's metrics that the card quotes: the Hub's name for it, and ours."""
+
+TEST_SETS = {
+    "official": "the data set's own test files, copies of training photos among them",
+    "grouped": "a clean split: no photo on both sides",
+}
+"""What the test photos of each kind of split are."""
+
+
+def metadata(runs: Iterable, name: str | None = None) -> dict:
+    """Return the metadata of a model card, ready for YAML, from finished runs (:class:`skinlib.learn.runs.Run`).
+
+    ``runs`` are trainings by one recipe with one set of weights, such as one on each split; every one of them becomes
+    a result, with its 95 % interval, each photo having one vote. Keys: license, library_name, pipeline_tag, tags,
+    datasets, metrics, model-index. The licence is MIT where the training photos were drawn, and else "unknown": nobody
+    can say what the owners of the photos would allow.
+    """
+    runs = list(runs)
+    kinds = {run.provenance["data"]["kind"] for run in runs}
+    return {
+        "license": "mit" if kinds == {"drawn"} else "unknown",
+        "library_name": "keras",
+        "pipeline_tag": "image-classification",
+        "tags": [*([] if "own" in kinds else ["dermatology"]), *_tags(runs), "not-a-medical-device"],
+        "datasets": sorted({run.provenance["data"]["name"] for run in runs}),
+        "metrics": [hub_name for hub_name, _ in METRICS.values()],
+        "model-index": [{"name": name or model_name(runs[0]), "results": [_result(run) for run in runs]}],
+    }
+
+
+def model_name(run: Run) -> str:
+    """Return what an exported model is called: after its subject and its backbone."""
+    return f"{subject(run).replace(' ', '-')}-{run.backbone.name}"
+
+
+def subject(run: Run) -> str:
+    """Return what a model tells apart, in words: skin conditions, or the classes of somebody's own photos."""
+    data = run.provenance["data"]
+    return "skin conditions" if data["kind"] != "own" else f"classes of {data['name']}"
+
+
+def _tags(runs: list[Run]) -> list[str]:
+    backbones, weights = {run.backbone.name for run in runs}, {run.provenance["weights"]["name"] for run in runs}
+    return [*sorted(backbones), *sorted(f"{name}-weights" for name in weights)]
+
+
+def _result(run: Run) -> dict:
+    provenance, numbers = run.provenance, run.metrics["test"]
+    data, split = provenance["data"], provenance["settings"]["split"]
+    return {
+        "task": {"type": "image-classification", "name": f"{len(run.classes)} {subject(run)}"},
+        "dataset": {
+            "type": data["name"],
+            "name": f"{data['name']}: {TEST_SETS[split]}",
+            "config": split,
+            "split": "test",
+            "revision": data["fingerprint"][:12],
+        },
+        "metrics": [
+            {"type": hub_name, "name": ours, "value": round(numbers[key], 4)}
+            | ({"args": _sureness(numbers)} if key == "accuracy" else {})
+            for key, (hub_name, ours) in METRICS.items()
+        ],
+    }
+
+
+def _sureness(numbers: dict) -> dict:
+    """Return how many photos an accuracy rests on, and between what its 95 % interval lies."""
+    low, high = numbers["accuracy_interval"]
+    return {"photos": numbers["photos"], "low": round(low, 4), "high": round(high, 4)}

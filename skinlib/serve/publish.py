@@ -1,0 +1,83 @@
+"""Put the exported model beside what serves it: the page in the browser, the app. Introduced in chapter 6, Deployment."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from skinlib.base.errors import InputError
+from skinlib.base.files import write_json, written_whole
+from skinlib.base.fingerprint import PACKAGE, modules_behind, source_of
+from skinlib.base.store import Store
+from skinlib.data import brushes, drawings
+from skinlib.data.conditions import CONDITIONS, KEYS
+from skinlib.serve.exported import LABELS, SMALL, ExportedModel
+
+SPACE = Path(__file__).with_name("space")
+"""The sources of the app and of the page."""
+
+
+def model(exported: ExportedModel, out: Path) -> None:
+    """Copy the exported model's own folder to ``out``."""
+    Store.copy(exported.folder, out)
+
+
+def web(exported: ExportedModel, out: Path) -> Path:
+    """Write the page that runs the model in the browser to the folder ``out``: a static Space, or any web server's."""
+    return _assemble(SPACE / "web", exported, out, lambda draft: _write_samples(exported, draft / "samples"))
+
+
+def space(exported: ExportedModel, out: Path) -> Path:
+    """Write the app that serves the model to the folder ``out``: a Gradio Space, with all that it needs."""
+
+    def add(draft):
+        for module in modules_behind("skinlib.serve.app"):  # none of them imports TensorFlow
+            file = source_of(module)
+            target = draft / "skinlib" / file.relative_to(PACKAGE)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+
+    return _assemble(SPACE, exported, out, add, "model")
+
+
+def _assemble(source: Path, exported: ExportedModel, out: Path, add, folder: str = ".") -> Path:
+    """Copy a folder of sources, without folders in it that are published apart, and put the model into ``folder``."""
+    if not source.is_dir():
+        raise InputError(f"{source}: no such folder: run this in a checkout, or install skinlib anew")
+    out = Path(out)
+    if out.exists() and any(out.iterdir()):
+        raise InputError(f"{out} exists already: choose another folder, or remove it")
+    with written_whole(out) as draft:
+        shutil.copytree(source, draft, ignore=shutil.ignore_patterns("web", "__pycache__", "*.pyc"))
+        (draft / folder).mkdir(exist_ok=True)
+        for name in (SMALL, LABELS):
+            shutil.copy(exported.folder / name, draft / folder)
+        add(draft)
+    return out
+
+
+def _write_samples(exported: ExportedModel, folder: Path) -> None:
+    """Draw photos to try the page on: one of each condition, and two that show none. No person is in any of them.
+
+    A model of other classes gets none: nobody drew them, and other people's photos are not ours to publish.
+    """
+    folder.mkdir()
+    if exported.labels["model"]["kind"] == "own":
+        write_json(folder / "samples.json", [])
+        return
+    seed = np.random.SeedSequence(0, spawn_key=(len(KEYS), 6))  # of no sample that a run learned from
+    listed = []
+
+    def add(name, photo, title):
+        Image.fromarray(photo).save(folder / f"{name}.jpg", quality=92)
+        listed.append({"file": f"{name}.jpg", "title": title})
+
+    for place, (condition, child) in enumerate(zip(CONDITIONS, seed.spawn(len(CONDITIONS)), strict=True)):
+        tone = brushes.TONES[place % len(brushes.TONES)]
+        photo, _ = drawings.draw(condition.key, np.random.default_rng(child), tone)
+        add(condition.key, photo, f"{condition.title}, drawn")
+    strangers = {"healthy": "Healthy skin, drawn", "object": "A thing, drawn"}
+    for (kind, title), child in zip(strangers.items(), seed.spawn(len(strangers)), strict=True):
+        add(kind, drawings.draw_other(kind, np.random.default_rng(child), brushes.TONES[1]), title)
+    write_json(folder / "samples.json", listed)
