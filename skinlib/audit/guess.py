@@ -3,6 +3,8 @@
 Introduced in chapter 1, How many photos?
 """
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,7 +69,10 @@ def feature_index(sketch_of: Callable[[int], Sketch], photos: np.ndarray, file: 
         some = photos[start : start + 256]
         parts = [sketch_of(i).descriptors[:INDEXED] for i in some]
         index.add(np.repeat(some, [len(part) for part in parts]), np.concatenate(parts), threads=1)
-    index.save(file)
+    try:
+        index.save(file)
+    except RuntimeError as error:  # the library's word for whatever the system refused
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file.parent)) from error
     index.view(file)  # The memory is given back; what is looked up comes from disk.
     return index
 

@@ -12,6 +12,17 @@ import numpy as np
 
 
 @contextmanager
+def failures_of(place: Path) -> Iterator[None]:
+    """Have every OSError of a block name ``place``: a disk that is full says so, but doesn't say which."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(place)) from error
+
+
+@contextmanager
 def written_whole(target: Path) -> Iterator[Path]:
     """Give a temporary path beside ``target``; rename it to ``target`` when the block ends without an error.
 
@@ -25,7 +36,8 @@ def written_whole(target: Path) -> Iterator[Path]:
     room = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent))
     try:
         draft = room / target.name
-        yield draft
+        with failures_of(target):
+            yield draft
         if draft.is_dir() and target.is_dir():
             target.rmdir()  # an empty one; Windows does not rename onto it
         os.replace(draft, target)
@@ -48,10 +60,8 @@ def array_on_disk(shape: tuple[int, ...], dtype, folder: Path) -> np.ndarray:
         return np.zeros(shape, dtype)
     Path(folder).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
-        try:
+        with failures_of(folder):
             _reserve(file, int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(folder)) from None
         return np.asarray(np.memmap(file, dtype, "r+", shape=shape))
 
 

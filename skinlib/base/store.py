@@ -108,7 +108,11 @@ class Store:
     @staticmethod
     def copy(entry: Path, target: Path) -> None:
         """Copy an entry's folder to ``target``, which must not exist yet."""
-        shutil.copytree(entry, target, ignore=shutil.ignore_patterns(CONTENTS))
+        target.mkdir(parents=True)
+        for file in _files(entry):
+            copy = target / file.relative_to(entry)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, copy)
 
     @contextlib.contextmanager
     def claimed(self, target: Path, key: str) -> Iterator[None]:
