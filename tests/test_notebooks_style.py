@@ -24,6 +24,7 @@ VERBS = frozenset(
     identify judge list make measure name plot predict put rank read reproduce rewrite run save say score separate show
     spot state tell test train trace turn use weigh write""".split()  # noqa: SIM905 (a page of quotes reads worse)
 )
+STYLE = "plt.style.use(shared.STYLE)"
 PROVENANCE = ("data", "photos", "fingerprint", "weights", "seed", "Python", "skinlib")
 
 
@@ -130,7 +131,7 @@ def text(notebook: NotebookNode, number: int) -> str:
 
 
 def imports_first(notebook: NotebookNode) -> list[str]:
-    """The first code cell holds imports and nothing else, and no later cell outside the exercises imports."""
+    """The first code cell holds imports and the style of figures, no more; no later cell but exercises' imports."""
     cells = code(notebook)
     if not cells:
         return ["there is no code"]
@@ -138,7 +139,7 @@ def imports_first(notebook: NotebookNode) -> list[str]:
     wrong = [
         f"the first code cell does more than import: {line!r}"
         for line in cells[0].source.splitlines()
-        if not is_import.match(line)
+        if not is_import.match(line) and line != STYLE
     ]
     if not re.search(r"^(import|from) ", cells[0].source, re.MULTILINE):
         wrong.append("the first code cell imports nothing")
@@ -334,6 +335,22 @@ def glued_once(notebook: NotebookNode) -> list[str]:
     return [f"the key {key!r} is glued twice" for key in sorted({key for key in keys if key and keys.count(key) > 1})]
 
 
+def drawn_here(notebook: NotebookNode) -> list[str]:
+    """A cell that draws by itself does so in the book's style, labels its axes, and shows its figure, once."""
+    drawing = re.compile(r"plt\.(figure|subplots)\(|\.plot\.\w+\(")
+    wrong = []
+    for number, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code" or not drawing.search(cell.source):
+            continue
+        if STYLE not in code(notebook)[0].source.splitlines():
+            wrong.append(f"cell {number} draws, and the first code cell lacks {STYLE}")
+        if cell.source.count("plt.show()") != 1:
+            wrong.append(f"cell {number} draws, and does not show its figure once, by plt.show()")
+        if not re.search(r"[xy]label\b", cell.source):
+            wrong.append(f"cell {number} draws, and labels no axis")
+    return wrong
+
+
 def kernel(notebook: NotebookNode) -> list[str]:
     """The kernel is called python3, so that it is whichever environment the reader runs."""
     name = notebook.metadata.get("kernelspec", {}).get("name")
@@ -358,6 +375,7 @@ RULES = (
     tidy_code,
     glued_figures_ignored,
     glued_once,
+    drawn_here,
     kernel,
 )
 
@@ -536,6 +554,9 @@ FAILED = nbformat.v4.new_output("error", ename="ValueError", evalue="", tracebac
         (tidy_code, put(8, metadata={"execution": {"iopub.status.busy": "2026"}}), "timings"),
         (glued_figures_ignored, glued_image, "glues a figure"),
         (glued_once, glued_twice, "'share' is glued twice"),
+        (drawn_here, put(8, source='axes = plt.figure().gca()\naxes.set(xlabel="x")\nplt.show()'), "lacks plt.style"),
+        (drawn_here, put(8, source='figure, axes = plt.subplots()\naxes.set(xlabel="x")'), "show its figure once"),
+        (drawn_here, put(8, source="table.plot.barh()\nplt.show()"), "labels no axis"),
         (kernel, lambda notebook: notebook.metadata.kernelspec.update(name="my-env"), "my-env"),
     ],
 )

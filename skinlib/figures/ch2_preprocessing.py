@@ -4,16 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import (
-    LogLocator,
-    NullLocator,
-)
 
-from skinlib.data.conditions import KEYS, by_key
-from skinlib.figures.shared import GREY, LUMA, PALE, WIDTH, book_figure, show_photo, titles
+from skinlib.figures.shared import GREY, LUMA, WIDTH, book_figure, show_photo
 
 
 @book_figure
@@ -36,55 +30,6 @@ def pixel_patch(photo: np.ndarray, top: int, left: int, side: int = 6) -> Figure
         "", xy=(0, 0.5), xycoords=patch.transAxes, xytext=(left + side, top + side / 2), textcoords="data",
         arrowprops={"arrowstyle": "->", "color": GREY, "linewidth": 1.2},
     )  # fmt: skip
-    return figure
-
-
-@book_figure
-def values_by_condition(table: pd.DataFrame, column: str, label: str, log: bool = False) -> Figure:
-    """Draw one number of each photo as a dot, a row for each condition, with a line at the median.
-
-    Introduced in chapter 2. ``table`` has the column condition (key) and ``column``; ``label`` names its axis.
-    """
-    keys = [key for key in KEYS if (table.condition == key).any()]
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.7))
-    rng = np.random.default_rng(0)  # dots are moved up and down at random so that they don't cover each other
-    for row, key in enumerate(keys):
-        values = table.loc[table.condition == key, column].to_numpy()
-        axes.scatter(values, row + rng.uniform(-0.26, 0.26, len(values)), s=11, alpha=0.65, color=by_key(key).colour)
-        axes.plot([np.median(values)] * 2, [row - 0.36, row + 0.36], color="black", linewidth=2)
-    axes.set(yticks=range(len(keys)), yticklabels=titles(keys), ylim=(len(keys) - 0.5, -0.5), xlabel=label)
-    if log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_locator(NullLocator())
-    axes.tick_params(axis="y", left=False)
-    axes.grid(axis="x")
-    return figure
-
-
-@book_figure
-def channel_values(before: np.ndarray, after: np.ndarray) -> Figure:
-    """Draw how often each value occurs in the three channels, before and after ImageNet preprocessing.
-
-    Introduced in chapter 2. ``before`` is (…, 3) RGB, 0 to 255; ``after`` is (…, 3) BGR, mean-subtracted.
-    """
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 3.0), sharey=True)
-    by_name = {"red": ("#D55E00", "-"), "green": ("#009E73", "--"), "blue": ("#0072B2", ":")}
-    orders = (list(by_name), list(by_name)[::-1])
-    names = ("as read: red, green, blue", "as the network gets it: blue, green, red")
-    for place, values, order, title in zip(axes, (before, after), orders, names, strict=True):
-        bins = np.linspace(-130, 256, 65)
-        for channel, name in enumerate(order):
-            shares, edges = np.histogram(values[..., channel], bins)
-            colour, line = by_name[name]
-            middle = (edges[1:] + edges[:-1]) / 2
-            place.plot(middle, shares / shares.sum(), color=colour, linestyle=line, label=name)
-        place.axvline(0, color=PALE, linewidth=1)
-        place.set_title(title)
-        place.set_xlabel("value of a pixel in one channel")
-        place.legend()
-    axes[0].set_ylabel("share of pixels")
     return figure
 
 

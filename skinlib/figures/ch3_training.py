@@ -9,13 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 from matplotlib.ticker import (
-    MaxNLocator,
-    NullFormatter,
     PercentFormatter,
-    ScalarFormatter,
 )
 
-from skinlib.data.conditions import KEYS, by_key
 from skinlib.figures.shared import BLUE, GREY, ORANGE, PALE, WIDTH, book_figure
 
 TOWER = (
@@ -76,63 +72,4 @@ def tower_and_ladder(parameters: Mapping[str, int], table: pd.DataFrame) -> Figu
     bottom.set(yticks=places, yticklabels=table.index, xlim=(0, 1), xlabel="accuracy, with its 95 % interval")
     bottom.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     bottom.tick_params(left=False)
-    return figure
-
-
-@book_figure
-def feature_map(places: np.ndarray, conditions: Sequence[str]) -> Figure:
-    """Draw each photo as a dot where two numbers put it, in its condition's colour, with the condition's centre named.
-
-    Introduced in chapter 3. ``places`` is float (n, 2), ``conditions`` n keys.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 4.4))
-    conditions = np.asarray(conditions)
-    for key in KEYS:
-        dots = places[conditions == key]
-        if len(dots):
-            axes.scatter(*dots.T, s=16, color=by_key(key).colour, alpha=0.75, linewidths=0, label=by_key(key).title)
-    axes.set(xlabel="first principal component", ylabel="second principal component", xticks=[], yticks=[])
-    figure.legend(loc="outside right center", handletextpad=0.2)
-    return figure
-
-
-@book_figure
-def learning_curves(history: pd.DataFrame, mark_best: bool = False) -> Figure:
-    """Draw loss and accuracy by epoch, on the photos that were learned from and on those that were held out.
-
-    Introduced in chapter 3. ``history`` is a run's. ``mark_best`` draws a line at the lowest validation loss.
-    """
-    figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 2.9))
-    epochs = np.arange(1, len(history) + 1)
-    marker = "o" if len(history) <= 20 else None
-    for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
-        axes.plot(epochs, history[measure], color=BLUE, marker=marker, label="training")
-        axes.plot(epochs, history[f"val_{measure}"], color=ORANGE, marker=marker, label="validation")
-        axes.set(xlabel="epoch", title=measure)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(axis="y")
-        if mark_best:
-            axes.axvline(epochs[history.val_loss.argmin()], color=GREY, linestyle=(0, (4, 3)), linewidth=1.2)
-    panels[0].set_ylim(bottom=0)
-    panels[1].set_ylim(0, 1.02)
-    panels[1].yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    panels[0].legend(loc="upper right")
-    return figure
-
-
-@book_figure
-def head_starts(histories: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw the validation loss of several trainings by epoch, one line each.
-
-    Introduced in chapter 3. ``histories`` holds a history for each name.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.0))
-    for name, history in histories.items():
-        axes.plot(np.arange(1, len(history) + 1), history.val_loss, label=name)
-    axes.set(xlabel="epoch", ylabel="validation loss, logarithmic", yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.yaxis.set_major_formatter(ScalarFormatter())
-    axes.yaxis.set_minor_formatter(NullFormatter())
-    axes.grid(axis="y")
-    axes.legend(loc="upper right", ncols=2)
     return figure

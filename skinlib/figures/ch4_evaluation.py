@@ -1,6 +1,6 @@
 """Figures of chapter 4, Evaluation, and of its second look at confidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,108 +10,30 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import (
-    FixedLocator,
     NullFormatter,
-    NullLocator,
     PercentFormatter,
 )
 
-from skinlib.data.conditions import KEYS, by_key
+from skinlib.data.classes import Classes
 from skinlib.figures.shared import BLUE, GREY, ORANGE, PALE, WIDTH, book_figure, dot_legend, short_title, titles
 
 
 @book_figure
-def repeated_test_sets(accuracies: np.ndarray, observed: float) -> Figure:
-    """Draw how often each accuracy came out of many test sets, and the one that was seen.
-
-    Introduced in chapter 4. ``accuracies`` is float (n,), 0 to 1, one per simulated test set.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 2.9))
-    values, counts = np.unique(accuracies, return_counts=True)
-    step = np.diff(values).min() if len(values) > 1 else 0.01
-    low, high = np.quantile(accuracies, [0.025, 0.975])
-    inside = (values >= low) & (values <= high)
-    axes.bar(values, counts / len(accuracies), 0.8 * step, color=np.where(inside, BLUE, PALE))
-    axes.axvline(observed, color="black", linewidth=1.2)
-    axes.annotate(
-        "the test set we have", (observed, 1), (6, -4), xycoords=("data", "axes fraction"),
-        textcoords="offset points", va="top",
-    )  # fmt: skip
-    axes.set(xlabel="accuracy", ylabel="share of test sets")
-    axes.set_ylim(0, 1.25 * counts.max() / len(accuracies))
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    kinds = [Patch(color=BLUE, label="the middle 95 %"), Patch(color=PALE, label="the rest")]
-    axes.legend(handles=kinds, loc="upper left")
-    return figure
-
-
-@book_figure
-def score_bars(table: pd.DataFrame, colours: Sequence[str]) -> Figure:
-    """Draw accuracies as bars from 0, with their intervals as lines, and write accuracy and counts beside them.
-
-    Introduced in chapter 4. ``table`` is what ``evaluate.accuracy_table`` returns.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.9 + 0.62 * len(table)))
-    for place, colour, row in zip(range(len(table)), colours, table.itertuples(), strict=True):
-        axes.barh(place, row.accuracy, 0.62, color=colour)
-        axes.plot([row.low, row.high], [place, place], color="black", linewidth=1.6)
-        axes.plot([row.low, row.high], [place, place], "|", color="black", markersize=9, mew=1.6)
-        share = "no photos" if np.isnan(row.accuracy) else f"{row.accuracy:.0%}, {row.correct} of {row.photos}"
-        axes.text(row.high + 0.015, place, share, va="center")
-    axes.set(yticks=range(len(table)), yticklabels=table.index, xlabel="accuracy", ylim=(len(table) - 0.5, -0.5))
-    axes.set_xlim(0, max(1, 1.28 * table.high.max()))
-    axes.set_xticks(np.linspace(0, 1, 6))
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.spines.bottom.set_bounds(0, 1)
-    axes.tick_params(left=False)
-    return figure
-
-
-@book_figure
-def confusion(counts: pd.DataFrame) -> Figure:
-    """Draw a confusion matrix twice: as counts, and as shares of each row. The diagonal is framed.
-
-    Introduced in chapter 4. ``counts`` is what ``evaluate.confusion_matrix`` returns.
-    """
-    names = [short_title(key) for key in counts.index]
-    figure, panels = plt.subplots(1, 2, figsize=(WIDTH, 4.6), sharey=True)
-    rates = counts.div(counts.sum(axis=1).clip(lower=1), axis=0)
-    for axes, values, title in zip(panels, (counts, rates * 100), ("photos", "per cent of each row"), strict=True):
-        values = values.to_numpy()
-        axes.imshow(values, cmap="Blues", vmin=0, vmax=max(values.max(), 1))
-        for (row, column), value in np.ndenumerate(values):
-            if value >= 0.5:
-                colour = "white" if value > 0.55 * values.max() else "#222222"
-                axes.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=9, color=colour)
-            if row == column:
-                frame = plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1)
-                axes.add_patch(frame)
-        axes.set(xticks=range(len(names)), yticks=range(len(names)), title=title, xlabel="the model's answer")
-        axes.set_xticklabels(names, rotation=55, ha="right", rotation_mode="anchor")
-        axes.set_yticklabels(names)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-    panels[0].set_ylabel("the truth")
-    return figure
-
-
-@book_figure
-def precision_and_recall(table: pd.DataFrame) -> Figure:
+def precision_and_recall(table: pd.DataFrame, classes: Classes) -> Figure:
     """Draw each condition's recall with its interval as a dot, and its precision as a hollow diamond.
 
     Introduced in chapter 4. ``table`` is what ``evaluate.per_class`` returns.
     """
     figure, axes = plt.subplots(figsize=(WIDTH, 3.9))
     for place, row in enumerate(table.itertuples()):
-        colour = by_key(row.Index).colour
+        colour = classes[row.Index].colour
         low, high = row.recall_low, row.recall_high
         axes.plot([low, high], [place, place], color=colour, linewidth=4, alpha=0.45, solid_capstyle="butt")
         axes.plot(row.recall, place, "o", color=colour, markersize=8)
         axes.plot(row.precision, place - 0.28, "D", color="white", markeredgecolor=colour, markersize=6, mew=1.5)
         words = f"{row.photos} photos" + ("; never answered" if np.isnan(row.precision) else "")
         axes.text(1.02, place, words, va="center", transform=axes.get_yaxis_transform(), fontsize=9)
-    axes.set(yticks=range(len(table)), yticklabels=titles(table.index), xlim=(-0.02, 1.02))
+    axes.set(yticks=range(len(table)), yticklabels=titles(table.index, classes), xlim=(-0.02, 1.02))
     axes.set_ylim(len(table) - 0.5, -0.6)
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(axis="x")
@@ -119,24 +41,6 @@ def precision_and_recall(table: pd.DataFrame) -> Figure:
     axes.plot([], [], "o", color=GREY, markersize=8, label="recall, with its 95 % interval")
     axes.plot([], [], "D", color="white", markeredgecolor=GREY, mew=1.5, label="precision")
     figure.legend(loc="outside upper center", ncols=2)
-    return figure
-
-
-@book_figure
-def coverage(shares: np.ndarray, covered: Mapping[str, np.ndarray], promise: float = 0.95) -> Figure:
-    """Draw how often intervals held the true share, for each true share.
-
-    Introduced in chapter 4. ``shares`` is float (n,), 0 to 1; ``covered`` maps names of intervals to float (n,).
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.2))
-    axes.axhline(promise, color="black", linewidth=1, linestyle=(0, (4, 3)))
-    axes.text(0.5, promise + 0.035, "promised", ha="center", va="bottom", fontsize=9)
-    for (name, values), colour, dash in zip(covered.items(), (ORANGE, BLUE), ("--", "-"), strict=False):
-        axes.plot(shares, values, dash, color=colour, label=name)
-    axes.set(xlabel="the true accuracy", ylabel="intervals that held it", xlim=(0, 1), ylim=(0, 1.08))
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.legend(loc="lower center")
     return figure
 
 
@@ -164,64 +68,50 @@ def smallest_difference(sizes: np.ndarray, differences: np.ndarray, marked: Mapp
     return figure
 
 
-@book_figure
-def top_k(table: pd.DataFrame) -> Figure:
-    """Draw top-k accuracy with its interval for each k, beside what guessing gives.
-
-    Introduced in chapter 4. ``table`` has k, from 1 up, as its index and columns accuracy, low, high and chance.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.0))
-    axes.fill_between(table.index, table.low, table.high, color=BLUE, alpha=0.25, linewidth=0)
-    axes.plot(table.index, table.accuracy, "o-", color=BLUE)
-    axes.plot(table.index, table.chance, "--", color=GREY, linewidth=1.4)
-    middle = (len(table) + 1) // 2
-    axes.annotate("guessing", (middle, table.chance[middle]), (6, -6), textcoords="offset points", va="top", color=GREY)
-    axes.annotate(
-        "the model", (middle, table.high[middle]), (-6, 4), textcoords="offset points", ha="right", color=BLUE
-    )
-    axes.set(xlabel="answers allowed, k", ylabel="truth among them", ylim=(0, 1.05), xticks=table.index)
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.grid(axis="y")
-    return figure
-
-
-def _curve_panels(xlabel: str, ylabel: str):
-    """Return a figure of eight square panels, one for each condition, with their titles and shared labels."""
-    figure, panels = plt.subplots(2, 4, figsize=(WIDTH, 4.5), sharex=True, sharey=True)
-    for axes, key in zip(panels.flat, KEYS, strict=True):
+def _curve_panels(xlabel: str, ylabel: str, classes: Classes):
+    """Return a figure of square panels, one for each condition, with their titles and shared labels."""
+    rows = -(-len(classes.keys) // 4)
+    figure, panels = plt.subplots(rows, 4, figsize=(WIDTH, 0.5 + 2 * rows), sharex=True, sharey=True)
+    for axes in panels.flat[len(classes.keys) :]:
+        axes.axis("off")
+    for axes, key in zip(panels.flat, classes.keys, strict=False):
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
         axes.set_xticklabels(["0", "½", "1"])
         axes.set_yticklabels(["0", "½", "1"])
-        axes.set_title(short_title(key), loc="center", fontsize=9.5)
+        axes.set_title(short_title(key, classes), loc="center", fontsize=9.5)
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
-    return figure, dict(zip(KEYS, panels.flat, strict=True))
+    return figure, dict(zip(classes.keys, panels.flat, strict=False))
 
 
 @book_figure
-def roc_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]]) -> Figure:
+def roc_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float]], classes: Classes) -> Figure:
     """Draw the ROC curve of each condition against the rest, with its area; the dashed diagonal is chance.
 
     Introduced in chapter 4. ``curves`` maps keys to false-positive rates, true-positive rates and the area.
     """
-    figure, panels = _curve_panels("false alarms: share of the other photos", "found: share of its photos")
+    figure, panels = _curve_panels("false alarms: share of the other photos", "found: share of its photos", classes)
     for key, (false_rate, true_rate, area) in curves.items():
         panels[key].plot([0, 1], [0, 1], "--", color=GREY, linewidth=1)
-        panels[key].plot(false_rate, true_rate, color=by_key(key).colour)
+        panels[key].plot(false_rate, true_rate, color=classes[key].colour)
         panels[key].text(0.97, 0.04, f"area {area:.2f}", ha="right", fontsize=9)
     return figure
 
 
 @book_figure
-def precision_recall_curves(curves: Mapping[str, tuple[np.ndarray, np.ndarray, float, float]]) -> Figure:
+def precision_recall_curves(
+    curves: Mapping[str, tuple[np.ndarray, np.ndarray, float, float]], classes: Classes
+) -> Figure:
     """Draw the precision–recall curve of each condition against the rest, with its area; the dashed line is chance.
 
     Introduced in chapter 4. ``curves`` maps keys to precisions, recalls, the area and the share of the condition.
     """
-    figure, panels = _curve_panels("recall: share of its photos found", "precision: share of alarms that are true")
+    figure, panels = _curve_panels(
+        "recall: share of its photos found", "precision: share of alarms that are true", classes
+    )
     for key, (precision, recall, area, share) in curves.items():
         panels[key].axhline(share, linestyle="--", color=GREY, linewidth=1)
-        panels[key].step(recall, precision, where="pre", color=by_key(key).colour)
+        panels[key].step(recall, precision, where="pre", color=classes[key].colour)
         panels[key].text(0.97, 0.9, f"area {area:.2f}", ha="right", fontsize=9)
     return figure
 
@@ -383,33 +273,4 @@ def paired_comparison(comparison: Mapping, names: tuple[str, str]) -> Figure:
                    color=colour)  # fmt: skip
     p_value = comparison["p_value"]
     right.set_title("p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}", loc="center")
-    return figure
-
-
-@book_figure
-def learning_curve_by_photos(table: pd.DataFrame, ends: pd.DataFrame, chance: float) -> Figure:
-    """Draw test accuracy against the number of photos learned from: small dots are repeats, the line is their mean.
-
-    Introduced in chapter 4. ``table`` is what ``train.learning_curve`` returns; ``ends`` has low and high, the interval
-    that the test photos leave to each mean, with the numbers of photos as its index.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.3))
-    mean = table.groupby("photos").accuracy.mean()
-    axes.fill_between(ends.index, ends.low, ends.high, color=BLUE, alpha=0.2, linewidth=0)
-    axes.plot(mean.index, mean, color=BLUE, marker="o", markersize=7)
-    axes.plot(table.photos, table.accuracy, "o", color=ORANGE, markersize=3.5, zorder=3)
-    axes.axhline(chance, color=GREY, linestyle=(0, (4, 3)), linewidth=1.2)
-    axes.text(mean.index[-1], chance, "chance ", va="bottom", ha="right", color=GREY, fontsize=9)
-    axes.set(xscale="log", ylim=(0, 1.02), xlabel="photos learned from, copies not counted", ylabel="test accuracy")
-    axes.xaxis.set_major_locator(FixedLocator(list(mean.index)))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.grid(axis="y")
-    handles = [
-        Line2D([], [], color=BLUE, marker="o", markersize=7, label="mean of the repeats"),
-        Patch(color=BLUE, alpha=0.2, label="95 %, from the test photos"),
-        Line2D([], [], color=ORANGE, marker="o", linestyle="", markersize=3.5, label="a repeat"),
-    ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3)
     return figure

@@ -14,12 +14,12 @@ from matplotlib.ticker import (
     PercentFormatter,
 )
 
-from skinlib.data.conditions import by_key
+from skinlib.data.classes import Classes
 from skinlib.figures.shared import BLUE, GREY, ORANGE, PALE, WIDTH, book_figure, short_title, show_photo, square
 
 
 @book_figure
-def screens(cases: Sequence[dict], columns: int = 4) -> Figure:
+def screens(cases: Sequence[dict], classes: Classes, columns: int = 4) -> Figure:
     """Show photos with what a user's screen says of each: a headline, a line below it and the likeliest conditions.
 
     Introduced in chapter 6. Each case has photo, uint8 (H, W, 3); probabilities, a mapping of keys to floats; headline
@@ -42,36 +42,12 @@ def screens(cases: Sequence[dict], columns: int = 4) -> Figure:
         best = sorted(case["probabilities"].items(), key=lambda pair: -pair[1])[:3]
         places = np.arange(len(best))
         bars.barh(places, 1, 0.8, color="#EEEEEE")
-        bars.barh(places, [value for _, value in best], 0.8, color=[by_key(key).colour for key, _ in best], alpha=0.55)
+        bars.barh(places, [value for _, value in best], 0.8, color=[classes[key].colour for key, _ in best], alpha=0.55)
         for place, (key, value) in zip(places, best, strict=True):
-            bars.text(0.02, place, short_title(key), fontsize=7.5, va="center")
+            bars.text(0.02, place, short_title(key, classes), fontsize=7.5, va="center")
             bars.text(0.98, place, f"{np.floor(100 * value + 0.5):.0f} %", fontsize=7.5, va="center", ha="right")
         bars.set(xlim=(0, 1), ylim=(len(best) - 0.5, -0.5), xticks=[], yticks=[])
         bars.spines[:].set_visible(False)
-    return figure
-
-
-@book_figure
-def answer_differences(differences: Mapping[str, np.ndarray], lines: Mapping[str, float]) -> Figure:
-    """Draw how far each version's probabilities lie from the reference, a dot for each photo, on a logarithmic axis.
-
-    Introduced in chapter 6. ``differences`` maps versions to float (n,), above 0; ``lines`` maps words to limits.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.95 + 0.5 * len(differences)))
-    rng = np.random.default_rng(0)
-    colours = (BLUE, "#009E73", ORANGE, GREY)
-    for place, (values, colour) in enumerate(zip(differences.values(), colours, strict=False)):
-        values = np.maximum(values, 1e-9)  # an axis of logarithms has no 0
-        spread = place + rng.uniform(-0.22, 0.22, len(values))
-        axes.plot(values, spread, "o", color=colour, alpha=0.55, markersize=5, mew=0)
-    for words, value in lines.items():
-        axes.axvline(value, color="black", linewidth=1.2, linestyle=(0, (4, 3)))
-        axes.text(value, -0.62, f"{words} ", fontsize=9, ha="right", va="bottom")
-    axes.set_xscale("log")
-    axes.set(yticks=range(len(differences)), yticklabels=list(differences), ylim=(len(differences) - 0.5, -1))
-    axes.set_xlabel("largest difference of a probability from Keras")
-    axes.grid(axis="x")
-    axes.tick_params(left=False)
     return figure
 
 
@@ -97,33 +73,6 @@ def evidence_maps(cases: Sequence[dict]) -> Figure:
         bar.set_label("logits", fontsize=9)
         bar.locator = MaxNLocator(5)
         bar.outline.set_visible(False)
-    return figure
-
-
-@book_figure
-def other_shares(table: pd.DataFrame) -> Figure:
-    """Draw one photo's probabilities as the model gives them and after the shares of a clinic, and those shares.
-
-    Introduced in chapter 6. ``table`` has keys as index and columns shown, clinic and there: the model's probability,
-    the condition's share of the patients, and the probability there, all 0 to 1.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 3.6))
-    for place, row in enumerate(table.itertuples()):
-        colour = by_key(row.Index).colour
-        axes.plot([row.shown, row.there], [place, place], color=colour, linewidth=2, alpha=0.5)
-        axes.plot(row.shown, place, "o", color="white", markeredgecolor=colour, markersize=8, mew=2)
-        axes.plot(row.there, place, "D", color=colour, markersize=7)
-    axes.set(yticks=range(len(table)), ylim=(len(table) - 0.5, -0.5), xlim=(-0.02, 1.02), xlabel="probability")
-    names = [f"{short_title(row.Index)}, {row.clinic:.0%} of patients" for row in table.itertuples()]
-    axes.set_yticklabels(names)
-    axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-    axes.grid(axis="x")
-    axes.tick_params(left=False)
-    marks = [
-        Line2D([], [], marker="o", color="white", markeredgecolor=GREY, markersize=8, mew=2, label="on the screen"),
-        Line2D([], [], marker="D", color=GREY, linestyle="", markersize=7, label="with the clinic's shares"),
-    ]
-    figure.legend(handles=marks, loc="outside upper center", ncols=2)
     return figure
 
 

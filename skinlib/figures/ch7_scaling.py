@@ -1,6 +1,6 @@
 """Figures of chapter 7, Scaling up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,13 +14,10 @@ from matplotlib.ticker import (
     ScalarFormatter,
 )
 
-from skinlib.figures.shared import BLUE, GREY, PALE, WIDTH, book_figure, powers_of_ten
+from skinlib.figures.shared import GREY, PALE, STAGE_COLOURS, STAGE_MARKS, WIDTH, book_figure, powers_of_ten
 
 SPANS = {"a minute": 60, "an hour": 3600, "a day": 86_400, "a month": 30 * 86_400, "a year": 365 * 86_400}
 """Seconds in what people count time in."""
-STAGE_COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
-STAGE_MARKS = "osD^vP"
-"""A colour and a mark for each stage."""
 
 
 @book_figure
@@ -92,23 +89,6 @@ def shares_of_time(stages: pd.DataFrame) -> Figure:
 
 
 @book_figure
-def ways_and_times(seconds: pd.Series, marked: Sequence[str] = ()) -> Figure:
-    """Draw a bar for the seconds of each way to the same result, and how many times as fast as the first it is.
-
-    Introduced in chapter 7. The index names the ways; those that are ``marked`` are blue, the others grey.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.75 + 0.48 * len(seconds)))
-    places = np.arange(len(seconds))
-    axes.barh(places, seconds, 0.7, color=[BLUE if way in marked else "#9A9A9A" for way in seconds.index])
-    for place, value in zip(places, seconds, strict=True):
-        axes.text(value, place, f"  {seconds.iloc[0] / value:.1f} ×", va="center", fontsize=9.5)
-    axes.set(yticks=places, yticklabels=list(seconds.index), xlabel="seconds", xlim=(0, 1.12 * seconds.max()))
-    axes.invert_yaxis()
-    axes.tick_params(left=False)
-    return figure
-
-
-@book_figure
 def speed_ups(panels: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw how many times as fast each stage is with more workers, a panel for each setting, all axes logarithmic.
 
@@ -136,44 +116,4 @@ def speed_ups(panels: Mapping[str, pd.DataFrame]) -> Figure:
         for line, label, mark in zip(handles, labels, ["", *STAGE_MARKS], strict=False)
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
-    return figure
-
-
-@book_figure
-def bill(costs: pd.DataFrame, others: Mapping[str, pd.Series] | None = None) -> Figure:
-    """Draw dollars against photos, both logarithmic: GPUs, cores, storage, all, and other bills dashed.
-
-    Introduced in chapter 7. ``costs`` is what :func:`skinlib.scale.scaling.costs` returns; ``others`` maps words to dollars
-    with the same index, such as the whole bill under another assumption.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 4.1))
-    kinds = {"gpu_dollars": "GPUs", "core_dollars": "cores", "storage_dollars": "storage"}
-    for place, (column, words) in enumerate(kinds.items()):
-        axes.plot(costs.index, costs[column], color=STAGE_COLOURS[place], marker=STAGE_MARKS[place], label=words)
-    axes.plot(costs.index, costs.dollars, color="#BBBBBB", linewidth=7, zorder=0, label="in all")
-    for words, dollars in (others or {}).items():
-        axes.plot(dollars.index, dollars, color="black", linewidth=1.5, linestyle=(0, (4, 2.5)), label=words)
-    axes.set(xscale="log", yscale="log", xlabel="photos", ylabel="dollars")
-    powers_of_ten(axes.xaxis, axes.yaxis)
-    axes.grid(axis="y")
-    figure.legend(loc="outside upper center", ncols=5)
-    return figure
-
-
-@book_figure
-def reach(photos: pd.Series, xlabel: str) -> Figure:
-    """Draw how many photos each way gets through, as bars on a logarithmic axis.
-
-    Introduced in chapter 7. The index names the ways, from the smallest to the largest; ``photos`` are counts.
-    """
-    figure, axes = plt.subplots(figsize=(WIDTH, 0.85 + 0.46 * len(photos)))
-    places, least = np.arange(len(photos)), 10 ** np.floor(np.log10(photos.min()) - 0.5)
-    axes.hlines(places, least, photos, color=PALE, linewidth=3)
-    axes.plot(photos, places, "o", color=BLUE, markersize=9)
-    for place, value in zip(places, photos, strict=True):
-        axes.annotate(f"{value:,.0f}", (value, place), (9, 0), textcoords="offset points", va="center", fontsize=9.5)
-    axes.set(xscale="log", xlim=(least, 30 * photos.max()), xlabel=xlabel, ylim=(len(photos) - 0.5, -0.5))
-    axes.set(yticks=places, yticklabels=list(photos.index))
-    powers_of_ten(axes.xaxis)
-    axes.tick_params(left=False)
     return figure

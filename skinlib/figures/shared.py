@@ -22,8 +22,7 @@ from matplotlib.ticker import (
     PercentFormatter,
 )
 
-from skinlib.data.conditions import by_key
-from skinlib.figures.ch7_scaling import STAGE_COLOURS, STAGE_MARKS
+from skinlib.data.classes import Classes
 
 STYLE = Path(__file__).with_name("book.mplstyle")
 """The style sheet, for figures drawn in a notebook itself: ``plt.style.use(plots.STYLE)``."""
@@ -34,6 +33,9 @@ BLUE, ORANGE, GREY, PALE = "#0072B2", "#D55E00", "#555555", "#C9C9C9"
 """Colours for things that are no condition: the main thing, what it is compared with, text, background."""
 LUMA = (0.299, 0.587, 0.114)
 """How much red, green and blue count in brightness (ITU-R BT.601, which JPEG uses)."""
+STAGE_COLOURS = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"
+STAGE_MARKS = "osD^vP"
+"""A colour and a mark for each stage."""
 
 
 def book_figure(draw: Callable[..., Figure]) -> Callable[..., Figure]:
@@ -71,13 +73,13 @@ def square(photo: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(photo[top : top + cut, left : left + cut], (side, side), interpolation=method)
 
 
-def titles(keys) -> list[str]:
-    return [by_key(key).title for key in keys]
+def titles(keys, classes: Classes) -> list[str]:
+    return [classes[key].title for key in keys]
 
 
-def short_title(key: str) -> str:
-    """Return a condition's title for narrow places."""
-    return by_key(key).title.replace("Cutaneous larva", "Larva")
+def short_title(key: str, classes: Classes) -> str:
+    """Return a class's title for narrow places: in lines of about twelve letters."""
+    return "\n".join(textwrap.wrap(classes[key].title, 14, break_long_words=False))
 
 
 @book_figure
@@ -229,7 +231,7 @@ def photo_sheet(photos: Sequence[np.ndarray], words: Sequence[str], colours: Seq
 
 
 @book_figure
-def changes(table: pd.DataFrame, xlabel: str) -> Figure:
+def changes(table: pd.DataFrame, xlabel: str, classes: Classes) -> Figure:
     """Draw changes with their intervals, one row per condition, beside a line at no change.
 
     Introduced in chapter 5. ``table`` has keys as index and columns change, low and high.
@@ -237,10 +239,10 @@ def changes(table: pd.DataFrame, xlabel: str) -> Figure:
     figure, axes = plt.subplots(figsize=(WIDTH, 3.5))
     axes.axvline(0, color="black", linewidth=1)
     for place, row in enumerate(table.itertuples()):
-        colour = by_key(row.Index).colour
+        colour = classes[row.Index].colour
         axes.plot([row.low, row.high], [place, place], color=colour, linewidth=4, alpha=0.45, solid_capstyle="butt")
         axes.plot(row.change, place, "o", color=colour, markersize=8)
-    axes.set(yticks=range(len(table)), yticklabels=titles(table.index), xlabel=xlabel)
+    axes.set(yticks=range(len(table)), yticklabels=titles(table.index, classes), xlabel=xlabel)
     axes.set_ylim(len(table) - 0.5, -0.5)
     widest = 1.15 * max(table[["low", "high"]].abs().to_numpy().max(), 0.01)
     axes.set_xlim(-widest, widest)

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from skinlib.data import brushes
+from skinlib.data.classes import from_folders
 from skinlib.data.conditions import CONDITIONS, KEYS
 from skinlib.figures import (
     ch1_data,
@@ -34,29 +35,11 @@ def photo(height: int = 30, width: int = 40) -> np.ndarray:
     return RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def catalogue(keys=KEYS) -> pd.DataFrame:
-    """Return two photos of each condition: of two sizes, but for the last condition, which has one."""
-    rows = [(key, 40 + 10 * n * (key != keys[-1]), 30) for key in keys for n in range(2)]
-    return pd.DataFrame(rows, columns=["condition", "width", "height"])
-
-
-COUNTS = pd.DataFrame({"train": range(8), "test": [3] * 8}, index=list(KEYS))
-RECALL = pd.Series([0.0, 0.5, 1.0, np.nan, 0.25, 0.75, 0.1, 0.9], index=list(KEYS))
-COLOURS = catalogue()[["condition"]].assign(red=200, green=150, blue=120)
-TONES = pd.DataFrame(3, index=list(KEYS), columns=[2, 4, 9])
-LIKENESS = pd.DataFrame(
-    [
-        (way, f"conv5_block{part}", RNG.uniform(-1, 1))
-        for way in ("one by one", "all above")
-        for part in range(9)
-        for _ in "ab"
-    ],
-    columns=["way", "part", "similarity"],
-)
+COLOURS = pd.DataFrame({"condition": KEYS * 2, "red": 200, "green": 150, "blue": 120})
 ANGLES = pd.DataFrame({"tone": [2, 2, 2, 9, 9], "true_angle": [80.0, 80, 80, -78, -78]})
 ANGLES = ANGLES.assign(angle=[70.0, 40, 60, -60, np.nan], masked=[80.0, 78, 83, -70, -90])
+ROC = np.array([0, 0.2, 1]), np.array([0, 0.7, 1]), 0.75
 SPOTS = RNG.uniform(0, 127, (9, 2))
-CRISP = catalogue()[["condition"]].assign(crispness=np.linspace(1, 30, 16))
 
 RELIABILITY = pd.DataFrame(
     {"photos": 9, "correct": [2, 4, 9], "confidence": [0.3, 0.5, 0.9], "accuracy": [2 / 9, 4 / 9, 1],
@@ -69,11 +52,6 @@ PAIRED = {
     "photos": 40, "left_out": 0, "both_right": 20, "only_a": 3, "only_b": 11, "both_wrong": 6, "p_value": 0.057,
     "difference": 0.2, "difference_interval": [0.03, 0.38],
 }  # fmt: skip
-LEARNED = pd.DataFrame(
-    [(size, 2 * size, repeat, 0.2 + size / 200 + 0.04 * repeat) for repeat in range(2) for size in (8, 30, 121)],
-    columns=["photos", "files", "repeat", "accuracy"],
-)
-LEARNED_ENDS = pd.DataFrame({"low": [0.1, 0.2, 0.6], "high": [0.4, 0.6, 0.9]}, index=[8, 30, 121])
 RUNGS = pd.DataFrame(
     [
         (rung, weights, split, 0.4 + 0.3 * (split == "official"), 0.3, 0.8)
@@ -83,16 +61,11 @@ RUNGS = pd.DataFrame(
     columns=["rung", "weights", "split", "accuracy", "low", "high"],
 )
 ANSWERED = {key: (place + 1) / 36 for place, key in enumerate(KEYS)}
-SHARES = pd.DataFrame({"shown": ANSWERED, "clinic": 0.125, "there": dict(zip(KEYS, (0.3, *[0.1] * 7), strict=True))})
 DAYS = pd.DataFrame({"share": [0.5, 0.6, 0.95], "low": [0.2, 0.2, 0.3], "expected": 0.5, "high": [0.9, 0.9, 0.8]})
 STAGES = pd.DataFrame(
     {"opening": [1.0, 10, 100], "features": [9.0, 30, 300], "answers": [5.0, 60, np.nan]}, index=[100, 1000, 10_000]
 )
 AHEAD = pd.DataFrame({stage: [700.0, 1e6] for stage in STAGES}, index=[5000, 10**9])
-BILL = pd.DataFrame(
-    {"gpu_dollars": [1.0, 10], "core_dollars": [2.0, 20], "storage_dollars": [7.0, 70], "dollars": [10.0, 100]},
-    index=[1000, 10_000],
-)
 FASTER = pd.DataFrame({"opening": [1.0, 1.5, 2], "features": [1.0, 2, 4]}, index=[1, 2, 4])
 ENGINES = pd.DataFrame(
     {"bits": [32, 32, 16], "per_second": [30.0, 42, 190], "slowest": [28.0, 40, 150], "fastest": [31.0, 43, 200]},
@@ -120,36 +93,25 @@ def evidence() -> dict:
 
 
 FIGURES = {
-    "one_of_each": lambda: ch1_data.one_of_each({key: photo() for key in KEYS}),
-    "one_of_each of one": lambda: ch1_data.one_of_each({KEYS[0]: photo()}),
-    "class_counts": lambda: ch1_data.class_counts(COUNTS),
-    "class_counts of nothing": lambda: ch1_data.class_counts(COUNTS * 0),
-    "contact_sheet": lambda: ch1_data.contact_sheet({key: [photo()] * (1 + i % 3) for i, key in enumerate(KEYS)}),
-    "photo_sizes": lambda: ch1_data.photo_sizes(catalogue()),
-    "photo_sizes of two": lambda: ch1_data.photo_sizes(catalogue(KEYS[:2])),
-    "recall_bars": lambda: ch1_data.recall_bars(RECALL, 0.125, "one in eight"),
-    "colour_stripes": lambda: ch1_data.colour_stripes(COLOURS),
-    "skin_tones": lambda: ch1_data.skin_tones(TONES, brushes.MONK),
-    "skin_tones, not recorded": lambda: ch1_data.skin_tones(TONES[[2]].set_axis([0], axis=1), brushes.MONK),
+    "one_of_each": lambda: ch1_data.one_of_each({key: photo() for key in KEYS}, CONDITIONS),
+    "one_of_each of one": lambda: ch1_data.one_of_each({KEYS[0]: photo()}, CONDITIONS),
+    "contact_sheet": lambda: ch1_data.contact_sheet({key: [photo()] * (1 + i % 3) for i, key in enumerate(KEYS)}, CONDITIONS),  # noqa: E501
+    "colour_stripes": lambda: ch1_data.colour_stripes(COLOURS, CONDITIONS),
     "photo_pairs": lambda: shared.photo_pairs([(photo(), photo())] * 4, [("test", "training")] * 4),
     "photo_pairs of one": lambda: shared.photo_pairs([(photo(), photo())], [("test", "training")]),
     "photo_pairs of none": lambda: shared.photo_pairs([], []),
-    "twins": lambda: ch1_data.twins({key: [(photo(), photo(40, 30))] * (i % 5) for i, key in enumerate(KEYS)}),
-    "twins of none": lambda: ch1_data.twins({}),
-    "distances": lambda: ch1_data.distances({"a": RNG.integers(0, 40, 99), "b": RNG.integers(0, 9, 9)}, 8, "bits"),
-    "distances of none": lambda: ch1_data.distances({"a": np.zeros(0, int)}, 8, "bits"),
+    "twins": lambda: ch1_data.twins({key: [(photo(), photo(40, 30))] * (i % 5) for i, key in enumerate(KEYS)}, CONDITIONS),  # noqa: E501
+    "twins of none": lambda: ch1_data.twins({}, CONDITIONS),
     "laid_on": lambda: ch1_data.laid_on(photo(), photo(50, 30), SPOTS, SPOTS[::-1], np.eye(2, 3), 128),
     "laid_on without features": lambda: ch1_data.laid_on(photo(), photo(), SPOTS[:0], SPOTS[:0], np.eye(2, 3), 128),
-    "mean_detail": lambda: ch1_data.mean_detail({key: RNG.random((12, 12)) for key in KEYS}),
+    "mean_detail": lambda: ch1_data.mean_detail({key: RNG.random((12, 12)) for key in KEYS}, CONDITIONS),
+    "roc_curves": lambda: ch4_evaluation.roc_curves(dict.fromkeys(KEYS, ROC), CONDITIONS),
     "photo_grid": lambda: shared.photo_grid([photo(), None, photo()[..., 0]], ["a", "b", "c"], 2, ["above", "below"]),
     "pixel_patch": lambda: ch2_preprocessing.pixel_patch(photo(), 5, 5),
-    "values_by_condition": lambda: ch2_preprocessing.values_by_condition(CRISP, "crispness", "crispness"),
-    "values_by_condition, log": lambda: ch2_preprocessing.values_by_condition(CRISP, "crispness", "crispness", log=True),
-    "channel_values": lambda: ch2_preprocessing.channel_values(photo(), photo().astype(np.float32) - 110),
-    "journey": lambda: ch2_preprocessing.journey({"read": [("RGB", photo())], "inside": [("red", RNG.normal(size=(9, 9)))] * 3}),
+    "journey": lambda: ch2_preprocessing.journey({"read": [("RGB", photo())], "inside": [("red", RNG.normal(size=(9, 9)))] * 3}),  # noqa: E501
     "reliability_diagram": lambda: ch4_evaluation.reliability_diagram({"before": RELIABILITY, "after": RELIABILITY}),
     "reliability_diagram of one": lambda: ch4_evaluation.reliability_diagram({"the test photos": RELIABILITY}),
-    "calibration_bias_by_size": lambda: ch4_evaluation.calibration_bias_by_size(BIAS, {"a": (80, 0.2), "b": (2000, 0.35)}),
+    "calibration_bias_by_size": lambda: ch4_evaluation.calibration_bias_by_size(BIAS, {"a": (80, 0.2), "b": (2000, 0.35)}),  # noqa: E501
     "calibration_bias_by_size alone": lambda: ch4_evaluation.calibration_bias_by_size(BIAS, {}),
     "risk_coverage_curves": lambda: ch4_evaluation.risk_coverage_curves({"one": RISK, "two": RISK, "three": RISK}),
     "risk_coverage_curves, chosen": lambda: ch4_evaluation.risk_coverage_curves(
@@ -161,29 +123,19 @@ FIGURES = {
     "paired_comparison of equals": lambda: ch4_evaluation.paired_comparison(
         PAIRED | {"only_a": 0, "only_b": 0, "difference": 0, "difference_interval": [0, 0], "p_value": 1}, ("a", "b")
     ),
-    "learning_curve_by_photos": lambda: ch4_evaluation.learning_curve_by_photos(LEARNED, LEARNED_ENDS, 0.125),
     "ladder": lambda: shared.ladder(RUNGS),
-    "forgetting": lambda: ch5_errors.forgetting(LIKENESS),
     "tone_agreement": lambda: ch5_errors.tone_agreement(ANGLES, {"angle": "no mask", "masked": "a mask"}, brushes.MONK),
-    "screens": lambda: ch6_deployment.screens([screen(), screen("Ringworm")] * 3),
-    "screens of one": lambda: ch6_deployment.screens([screen()], columns=3),
-    "answer_differences": lambda: ch6_deployment.answer_differences(
-        {"32 bits": RNG.random(20) * 1e-6, "8 bits": np.zeros(3)}, {"the limit": 1e-4, "seen": 0.005}
-    ),
+    "screens": lambda: ch6_deployment.screens([screen(), screen("Ringworm")] * 3, CONDITIONS),
+    "screens of one": lambda: ch6_deployment.screens([screen()], CONDITIONS, columns=3),
     "evidence_maps": lambda: ch6_deployment.evidence_maps([evidence(), evidence()]),
-    "evidence_maps of one, empty": lambda: ch6_deployment.evidence_maps([evidence() | {"maps": {"nothing": np.zeros((7, 7))}}]),
-    "other_shares": lambda: ch6_deployment.other_shares(SHARES),
-    "control_charts": lambda: ch6_deployment.control_charts({(w, s): DAYS for w in ("doubt", "stranger") for s in "ab"}, 3),
+    "evidence_maps of one, empty": lambda: ch6_deployment.evidence_maps([evidence() | {"maps": {"nothing": np.zeros((7, 7))}}]),  # noqa: E501
+    "control_charts": lambda: ch6_deployment.control_charts({(w, s): DAYS for w in ("doubt", "stranger") for s in "ab"}, 3),  # noqa: E501
     "control_charts of one": lambda: ch6_deployment.control_charts({("doubt", "another camera"): DAYS}, 2),
     "time_per_stage": lambda: ch7_scaling.time_per_stage(STAGES, AHEAD),
     "shares_of_time": lambda: ch7_scaling.shares_of_time(STAGES.fillna(600)),
-    "ways_and_times": lambda: ch7_scaling.ways_and_times(pd.Series({"twelve": 120.0, "one": 20, "kept": 10}), ["one"]),
     "speed_ups": lambda: ch7_scaling.speed_ups({"few photos": FASTER, "many photos": FASTER}),
     "speed_ups of one": lambda: ch7_scaling.speed_ups({"few photos": FASTER}),
     "memory_by_size": lambda: shared.memory_by_size(STAGES, pd.Series(STAGES.index * 2.0, STAGES.index), 1e5),
-    "bill": lambda: ch7_scaling.bill(BILL, {"other prices": BILL.dollars / 3}),
-    "bill alone": lambda: ch7_scaling.bill(BILL),
-    "reach": lambda: ch7_scaling.reach(pd.Series({"a laptop": 12_345.0, "a cluster": 3e8}), "photos in a night"),
     "engine_speeds": lambda: performance.engine_speeds(ENGINES, {32: 45.0, 16: 300}, ["ours"]),
     "engine_speeds of one": lambda: performance.engine_speeds(ENGINES[:1], {32: 45.0}),
     "growth": lambda: performance.growth(GROWTH),
@@ -252,7 +204,7 @@ def test_text_stays_inside_and_apart(name):
 
 def test_drawing_leaves_the_readers_style_alone():
     before = dict(mpl.rcParams)
-    FIGURES["class_counts"]()
+    FIGURES["colour_stripes"]()
     assert dict(mpl.rcParams) == before
 
 
@@ -269,35 +221,40 @@ def test_a_figure_that_fails_is_closed_too():
 
 
 def test_each_condition_keeps_its_colour():
-    bars = [to_hex(bar.get_facecolor()).upper() for bar in draw("class_counts").axes[0].containers[0]]
-    assert bars == [condition.colour.upper() for condition in CONDITIONS]
-    dots = [to_hex(dots.get_facecolors()[0]).upper() for dots in draw("values_by_condition").axes[0].collections]
-    assert dots == [condition.colour.upper() for condition in CONDITIONS]
+    frames = [to_hex(axes.spines.left.get_edgecolor()).upper() for axes in draw("one_of_each").axes]
+    assert frames == [condition.colour.upper() for condition in CONDITIONS]
+    lines = [to_hex(axes.lines[1].get_color()).upper() for axes in draw("roc_curves").axes]
+    assert lines == [condition.colour.upper() for condition in CONDITIONS]
 
 
-def test_class_counts_writes_the_numbers():
-    assert "7 + 3" in [text.strip() for text in texts(draw("class_counts"))]
-
-
-def test_photo_sizes_tells_one_size_from_several():
-    titles = [axes.get_title(loc="left") or axes.get_title() for axes in draw("photo_sizes").axes]
-    assert [title.splitlines()[-1] for title in titles] == ["2 sizes"] * 7 + ["1 size"]
-
-
-def test_recall_bars_tells_zero_from_unknown():
-    words = [text.strip() for text in texts(draw("recall_bars"))]
-    assert "0%" in words and "–" in words and "100%" in words
+@pytest.mark.parametrize("n", [2, 3, 9, 40])
+def test_any_number_of_classes_is_drawn_and_named(n):
+    classes = from_folders([f"kind {number:02d}" for number in range(n)])
+    keys, one = classes.keys, photo()
+    colours = pd.DataFrame({"condition": keys, "red": 200, "green": 150, "blue": 120})
+    recalls = pd.DataFrame(
+        {"photos": 9, "precision": 0.5, "recall": 0.5, "recall_low": 0.2, "recall_high": 0.8}, index=keys
+    )
+    moved = pd.DataFrame({"change": 0.1, "low": 0.0, "high": 0.2}, index=keys)
+    drawn = {
+        "one_of_each": ch1_data.one_of_each(dict.fromkeys(keys, one), classes),
+        "contact_sheet": ch1_data.contact_sheet({key: [one] for key in keys}, classes),
+        "colour_stripes": ch1_data.colour_stripes(colours, classes),
+        "twins": ch1_data.twins({key: [(one, one)] for key in keys}, classes),
+        "mean_detail": ch1_data.mean_detail({key: RNG.random((12, 12)) for key in keys}, classes),
+        "roc_curves": ch4_evaluation.roc_curves(dict.fromkeys(keys, ROC), classes),
+        "precision_and_recall": ch4_evaluation.precision_and_recall(recalls, classes),
+        "changes": shared.changes(moved, "change", classes),
+    }
+    for name, figure in drawn.items():
+        words = " ".join(texts(figure))
+        assert all(one.title in words for one in classes), f"{name} leaves out a class"
 
 
 def test_stripes_go_from_dark_to_bright():
     table = pd.DataFrame({"condition": KEYS[0], "red": [250, 10, 120], "green": [250, 10, 120], "blue": [250, 10, 120]})
-    stripes = ch1_data.colour_stripes(table).axes[0].images[0].get_array()
+    stripes = ch1_data.colour_stripes(table, CONDITIONS).axes[0].images[0].get_array()
     assert np.array_equal(np.argsort(stripes[0, :, 0]), [0, 1, 2])
-
-
-def test_missing_skin_tones_are_said_to_be_missing():
-    assert "not recorded" in texts(draw("skin_tones, not recorded"))
-    assert "tone 9" in texts(draw("skin_tones"))
 
 
 def test_no_pair_is_said():
@@ -313,7 +270,7 @@ def test_pairs_keep_their_sides():
 
 def test_twins_keep_their_frames_and_their_sides():
     dark, bright = np.zeros((20, 20, 3), np.uint8), np.full((20, 20, 3), 255, np.uint8)
-    strip = ch1_data.twins({KEYS[0]: [(dark, bright)]}, columns=1).axes[0].images[0].get_array()
+    strip = ch1_data.twins({KEYS[0]: [(dark, bright)]}, CONDITIONS, columns=1).axes[0].images[0].get_array()
     assert strip.shape == (96, 192, 3)
     assert to_hex(strip[0, 0] / 255).upper() == shared.ORANGE and to_hex(strip[0, -1] / 255).upper() == shared.BLUE
     assert strip[4:-4, 4:92].max() == 0 and strip[4:-4, 100:188].min() == 255
@@ -349,14 +306,6 @@ def test_square_cuts_the_middle(shape):
     assert (cut == 200).all(), "something from outside the middle square is in it"
 
 
-def test_forgetting_draws_the_median_of_each_part():
-    axes = ch5_errors.forgetting(LIKENESS).axes[0]
-    lines = {line.get_label(): line.get_ydata() for line in axes.lines}
-    for way, rows in LIKENESS.groupby("way"):
-        np.testing.assert_allclose(lines[way], rows.groupby("part").similarity.median())
-    assert [label.get_text() for label in axes.get_xticklabels()] == list(dict.fromkeys(LIKENESS.part))
-
-
 def test_bins_outside_perfect_calibration_are_told_apart():
     axes = draw("reliability_diagram of one").axes[0]
     inside, outside = ([*line.get_xdata()] for line in axes.lines if line.get_marker() in "oD")
@@ -381,14 +330,6 @@ def test_score_histograms_keep_their_sides():
         heights = np.array([bar.get_height() for bar in axes.patches])
         assert heights[heights > 0].sum() == pytest.approx(1 if len(known) else 0)
         assert -heights[heights < 0].sum() == pytest.approx(1 if len(others) else 0)
-
-
-def test_learning_curve_draws_the_mean_of_its_repeats_at_each_size():
-    axes = draw("learning_curve_by_photos").axes[0]
-    mean, repeats = (line for line in axes.lines if line.get_marker() == "o")
-    np.testing.assert_allclose(mean.get_xydata(), [[8, 0.26], [30, 0.37], [121, 0.825]])
-    assert len(repeats.get_xdata()) == len(LEARNED)
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["8", "30", "121"]
 
 
 def test_ladder_puts_each_split_beside_the_other():
@@ -420,12 +361,6 @@ def test_screens_show_the_three_likeliest_conditions_in_whole_percent():
     assert [text.get_text() for text in bars.texts if "%" in text.get_text()] == ["22 %", "19 %", "17 %"]
 
 
-def test_answer_differences_keep_a_zero_on_the_axis():
-    axes = draw("answer_differences").axes[0]
-    dots = [line.get_xdata() for line in axes.lines if line.get_marker() == "o"]
-    assert [len(each) for each in dots] == [20, 3] and (dots[1] > 0).all()
-
-
 def test_evidence_against_a_condition_is_blue_and_for_it_orange():
     values = np.zeros((7, 7))
     values[0, 0], values[6, 6] = -2, 2
@@ -433,14 +368,6 @@ def test_evidence_against_a_condition_is_blue_and_for_it_orange():
     first, second = (axes.images[0] for axes in ch6_deployment.evidence_maps([case]).axes[1:3])
     assert [to_hex(first.to_rgba(value)).upper() for value in (-2, 2)] == [shared.BLUE, shared.ORANGE]
     assert to_hex(first.to_rgba(0)) == "#ffffff" and first.get_clim() == second.get_clim()
-
-
-def test_other_shares_put_both_probabilities_on_one_line():
-    axes = draw("other_shares").axes[0]
-    diamonds = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "D"]
-    assert diamonds == [[0.3, 0]] + [[0.1, place] for place in range(1, 8)]
-    circles = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
-    np.testing.assert_allclose(circles, list(ANSWERED.values()))
 
 
 def test_only_days_outside_their_own_limits_are_marked():
@@ -472,21 +399,6 @@ def test_shares_of_time_fill_each_bar():
     ends = [bar.get_x() + bar.get_width() for bar in axes.containers[-1]]
     assert ends == [pytest.approx(1)] * 3
     assert {"15 seconds", "100 seconds", "17 minutes", "100 photos", "60%"} <= set(texts(draw("shares_of_time")))
-
-
-def test_ways_are_compared_with_the_first():
-    assert [text.get_text() for text in draw("ways_and_times").axes[0].texts] == ["  1.0 ×", "  6.0 ×", "  12.0 ×"]
-    colours = [to_hex(bar.get_facecolor()).upper() for bar in draw("ways_and_times").axes[0].patches]
-    assert [colour == shared.BLUE for colour in colours] == [False, True, False]
-
-
-def test_reach_writes_the_photos_beside_each_way():
-    assert [text.get_text() for text in draw("reach").axes[0].texts] == ["12,345", "300,000,000"]
-
-
-def test_the_bill_draws_its_parts_and_the_whole():
-    drawn = {line.get_label(): line.get_ydata().tolist() for line in draw("bill").axes[0].lines}
-    assert drawn["GPUs"] == [1, 10] and drawn["in all"] == [10, 100] and drawn["other prices"] == [10 / 3, 100 / 3]
 
 
 def test_engines_that_are_ours_are_blue_and_each_limit_is_a_line():
