@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from predictions import N, sure, table
 from scipy.optimize import minimize_scalar
 from scipy.special import softmax
 from scipy.stats import binom
@@ -12,27 +13,12 @@ from scipy.stats import binom
 from skinlib.data.conditions import KEYS
 from skinlib.judge import calibration, evaluate
 
-N = len(KEYS)
 
-
-def table(truth, probabilities, split="validation") -> pd.DataFrame:
-    """Return a table of predictions, each row a photo, for positions in KEYS and probabilities (n, 8)."""
-    names = [f"{i}.jpg" for i in range(len(truth))]
-    photos = pd.DataFrame({"path": names, "photo_id": names, "condition": [KEYS[k] for k in truth]})
-    return evaluate.predictions_table(photos, np.full(len(names), split), np.asarray(probabilities, float))
-
-
-def sure(confidences, right) -> pd.DataFrame:
-    """Return a table whose answers have these probabilities and are right or not."""
-    probabilities = [[c] + [(1 - c) / 7] * 7 for c in confidences]
-    return table(np.where(right, 0, 1), probabilities)
-
-
-def calibrated(n: int, rng, spread: float = 1.5) -> pd.DataFrame:
+def calibrated(n: int, rng, spread: float = 1.5, classes: int = N) -> pd.DataFrame:
     """Return a table whose truths are drawn from its own probabilities."""
-    probabilities = softmax(spread * rng.normal(size=(n, N)), axis=1)
+    probabilities = softmax(spread * rng.normal(size=(n, classes)), axis=1)
     truth = (probabilities.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
-    return table(truth, probabilities)
+    return table(truth, probabilities, "validation")
 
 
 EIGHT = sure([0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0], [0, 0, 1, 0, 1, 1, 0, 1])
@@ -180,7 +166,7 @@ def test_temperature_is_where_the_loss_is_least():
 
 def test_temperature_from_probabilities_is_that_of_the_logits():
     logits = 5 * np.random.default_rng(6).normal(size=(30, N)) + 17
-    rows = table([0] * 30, softmax(logits, axis=1))
+    rows = table([0] * 30, softmax(logits, axis=1), "validation")
     for temperature in (0.5, 1, 3):
         ours = evaluate.probabilities(calibration.with_temperature(rows, temperature))
         np.testing.assert_allclose(ours, softmax(logits / temperature, axis=1))
@@ -200,7 +186,7 @@ def test_no_answer_changes_and_the_table_given_stays():
 @pytest.mark.filterwarnings("error")
 def test_certain_answers_get_a_finite_temperature():
     # 60 of 100 certain answers are right: the best is to give them 0.6, whatever that takes.
-    rows = table([0] * 60 + [1, 2, 3, 4, 5] * 8, np.eye(N)[[0] * 100])
+    rows = table([0] * 60 + [1, 2, 3, 4, 5] * 8, np.eye(N)[[0] * 100], "validation")
     blunted = calibration.with_temperature(rows, calibration.fit_temperature(rows))
     np.testing.assert_allclose(evaluate.top_probability(blunted), 0.6, atol=1e-3)
     always_right = sure([0.9] * 10, [1] * 10)
@@ -227,6 +213,26 @@ def test_temperature_wants_validation_photos_alone():
             calibration.fit_temperature(rows.assign(split=["validation"] * 9 + [split]))
     with pytest.raises(ValueError, match="there are none"):
         calibration.fit_temperature(rows[:0])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("classes", [2, 3, 40])
+def test_any_number_of_classes(classes):
+    rng = np.random.default_rng(10)
+    rows = calibrated(4000, rng, classes=classes)
+    boaster = calibration.with_temperature(rows, 0.5)
+    assert calibration.fit_temperature(boaster) == pytest.approx(2, rel=0.1)
+    assert calibration.expected_calibration_error(rows) < 0.04 < calibration.expected_calibration_error(boaster)
+    # 60 of 100 certain answers are right; the classes that never were answered share the rest. With only one to take
+    # it, no temperature below the highest that is tried would do.
+    certain = table([0] * 60 + [1] * 40, np.eye(classes)[[0] * 100], "validation")
+    assert calibration.expected_calibration_error(certain) == pytest.approx(0.4)
+    temperature = calibration.fit_temperature(certain)
+    if classes == 2:
+        assert temperature == pytest.approx(calibration.TEMPERATURES[1], rel=1e-4)
+    else:
+        blunted = calibration.with_temperature(certain, temperature)
+        np.testing.assert_allclose(evaluate.top_probability(blunted), 0.6, atol=1e-3)
 
 
 @pytest.mark.parametrize("temperature", [0, -1, math.nan, math.inf])

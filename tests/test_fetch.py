@@ -3,7 +3,8 @@
 import csv
 import hashlib
 import io
-import logging
+import resource
+import sys
 import threading
 import time
 import zipfile
@@ -11,14 +12,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
-import kagglehub
+import pooch
 import pytest
-import requests
 
 from skinlib.base.errors import InputError, SkinlibError
 from skinlib.base.settings import load_settings
-from skinlib.data import dataset, fetch
-from skinlib.data.dataset import open_data
+from skinlib.data import fetch
+from skinlib.data.conditions import CONDITIONS
+from skinlib.data.opening import open_data
 
 FILES = {
     "train_set/BA- cellulitis/BA- cellulitis (1).jpg": b"first" * 400,
@@ -86,23 +87,18 @@ def below(folder):
 
 @pytest.fixture
 def server(tmp_path, monkeypatch):
-    """Return a server that all of fetch's addresses point to, with nothing on it; Kaggle is out of reach."""
+    """Return a server that all of fetch's addresses point to, with nothing on it. Each is asked once."""
     server = Server()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     manifest = tmp_path / "manifest.csv"
     with manifest.open("w", newline="") as file:
         rows = [(path, len(data), hashlib.sha256(data).hexdigest()) for path, data in FILES.items()]
         csv.writer(file).writerows([("path", "bytes", "sha256"), *rows])
-
-    def unreachable(handle):
-        raise requests.ConnectionError("HTTPSConnectionPool(host='api.kaggle.com', port=443): Max retries exceeded")
-
-    monkeypatch.setattr(kagglehub, "dataset_download", unreachable)
     monkeypatch.setattr(fetch, "MANIFEST", manifest)
-    monkeypatch.setattr(fetch, "KAGGLE_PAGE", f"{server.url}/kaggle")
     monkeypatch.setattr(fetch, "ARCHIVE_URL", f"{server.url}/archive.zip")
     monkeypatch.setattr(fetch, "FILES_URL", f"{server.url}/files")
     monkeypatch.setattr(fetch, "TIMEOUT", 5)
+    monkeypatch.setattr(fetch, "RETRIES", 0)
     yield server
     server.shutdown()
     server.server_close()
@@ -125,7 +121,8 @@ def fails(out, kept=()):
     assert below(out.parent) == {f"{out.name}.part/{path}": FILES[path] for path in kept}
     message = str(caught.value)
     assert "\n" not in message
-    assert "SKINLIB_DATA" in message
+    assert message.startswith(f"{part_of(out)}: could not fetch {len(FILES) - len(kept)} of 4 clinical photos")
+    assert fetch.KAGGLE_PAGE in message and "SKINLIB_DATA" in message
     assert caught.value.exit_code == 1
     return message
 
@@ -135,7 +132,7 @@ def test_archive_is_fetched_and_checked(server, out, capfd):
     assert fetch.fetch(out) == out
     assert below(out) == FILES
     assert list(out.parent.iterdir()) == [out]
-    assert server.asked == ["/kaggle", "/archive.zip"]
+    assert server.asked == ["/archive.zip"]
     assert capfd.readouterr() == ("", "")
 
 
@@ -146,7 +143,7 @@ def test_default_place_is_where_clinical_looks(server, own_cache):
     folder = fetch.fetch()
     assert below(folder) == FILES
     # These four files are no photos, so the catalogue complains; but it found them.
-    with pytest.raises(InputError, match="holds no photo") as caught:
+    with pytest.raises(InputError, match="none of 4 files can be used") as caught:
         open_data(load_settings(data="clinical"))
     assert str(folder) in str(caught.value)
 
@@ -185,44 +182,11 @@ def test_out_may_be_empty_but_no_file(server, out):
     assert below(out) == FILES
 
 
-@pytest.mark.parametrize("inner", ["", "skin-disease-datasaet", "skin-disease-dataset"])
-def test_kaggle_comes_first(server, out, tmp_path, monkeypatch, capfd, inner):
-    downloaded = tmp_path / "kagglehub" / "versions" / "1"
-    handles = []
-
-    def download(handle):
-        handles.append(handle)
-        print("Downloading to somewhere ...")
-        logging.getLogger("kagglehub").warning("a new version of kagglehub is out")
-        for path, data in FILES.items():
-            file = downloaded / inner / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-        return str(downloaded)
-
-    monkeypatch.setattr(kagglehub, "dataset_download", download)
-    assert below(fetch.fetch(out)) == FILES
-    assert handles == ["subirbiswas19/skin-disease-dataset"]
-    assert server.asked == ["/kaggle"]
-    assert capfd.readouterr() == ("", "")
-
-
-def test_what_kaggle_has_wrong_comes_from_github(server, out, tmp_path, monkeypatch):
-    downloaded = tmp_path / "kaggle-copy"
-    for path, data in FILES.items():
-        (downloaded / path).parent.mkdir(parents=True, exist_ok=True)
-        (downloaded / path).write_bytes(data if path != WRONG else data[:-1] + b"!")
-    monkeypatch.setattr(kagglehub, "dataset_download", lambda handle: str(downloaded))
-    server.pages["/archive.zip"] = archive({WRONG: FILES[WRONG]})
-    assert below(fetch.fetch(out)) == FILES
-
-
 def test_wrong_byte_in_the_archive(server, out):
     changed = FILES | {WRONG: FILES[WRONG][:-1] + b"!"}
     server.pages["/archive.zip"] = archive(changed)
     message = fails(out, kept=FILES.keys() - {WRONG})
     assert WRONG in message
-    assert "could not fetch 1 of 4" in message
 
 
 def test_wrong_byte_in_the_archives_own_bytes(server, out):
@@ -238,7 +202,7 @@ def test_wrong_byte_is_mended_from_the_single_file(server, out):
     server.pages["/archive.zip"] = archive(FILES | {WRONG: b"wrong"})
     server.pages[single(WRONG)] = FILES[WRONG]
     assert below(fetch.fetch(out)) == FILES
-    assert server.asked == ["/kaggle", "/archive.zip", single(WRONG)]
+    assert server.asked == ["/archive.zip", single(WRONG)]
 
 
 def test_wrong_byte_in_a_single_file(server, out):
@@ -301,19 +265,19 @@ def test_archive_member_that_would_fill_the_memory(server, out):
 def test_not_found(server, out):
     message = fails(out)
     assert message.count("404") == 2  # the archive and the first single file; the other three are not tried
-    assert server.asked == ["/kaggle", "/archive.zip", single(next(iter(FILES)))]
+    assert server.asked == ["/archive.zip", single(next(iter(FILES)))]
 
 
 def test_a_server_that_does_not_answer(server, out, monkeypatch):
     monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
     done = threading.Event()
     slow = lambda request: done.wait(10)  # noqa: E731
-    server.pages |= {"/kaggle": slow, "/archive.zip": slow, single(next(iter(FILES))): slow}
+    server.pages |= {"/archive.zip": slow, single(next(iter(FILES))): slow}
     start = time.monotonic()
     message = fails(out)
     assert time.monotonic() - start < 5
     done.set()
-    assert message.count("no answer within 0.2 s") == 3
+    assert message.count("no answer within 0.2 s") == 2
 
 
 def test_a_server_that_stops_halfway(server, out, monkeypatch):
@@ -335,7 +299,7 @@ def test_a_server_that_stops_halfway(server, out, monkeypatch):
 def test_nobody_there(server, out):
     server.shutdown()
     server.server_close()
-    assert fails(out).count("no connection") == 3
+    assert fails(out).count("no connection") == 2
 
 
 def test_resumes_where_the_connection_broke(server, out):
@@ -353,20 +317,21 @@ def test_resumes_where_the_connection_broke(server, out):
 def test_resumes_after_an_interrupt(server, out, monkeypatch):
     server.pages |= {single(path): data for path, data in FILES.items()}
     first, second, third, _ = FILES
-    right_one = dataset.written_whole
+    right_one = pooch.HTTPDownloader.__call__
 
-    def interrupted(target):
-        if target == part_of(out) / third:
+    def interrupted(self, url, output_file, *args):
+        if unquote(url).endswith(third):
+            Path(output_file).write_bytes(b"half")
             raise KeyboardInterrupt
-        return right_one(target)
+        return right_one(self, url, output_file, *args)
 
-    monkeypatch.setattr(dataset, "written_whole", interrupted)
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch.fetch(out)
     assert not out.exists()
     assert below(part_of(out)) == {path: FILES[path] for path in (first, second)}
 
-    monkeypatch.setattr(dataset, "written_whole", right_one)
+    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", right_one)
     server.asked.clear()
     assert below(fetch.fetch(out)) == FILES
     assert server.asked == [single(path) for path in list(FILES)[2:]]
@@ -379,6 +344,61 @@ def test_resumes_from_another_source(server, out):
     del server.pages[single(first)]
     server.pages["/archive.zip"] = archive(FILES)
     assert below(fetch.fetch(out)) == FILES
+
+
+def test_a_small_rest_that_single_files_have_not_comes_from_the_archive(server, out):
+    first, second, third, _ = FILES
+    server.pages |= {single(path): FILES[path] for path in (first, second)}
+    fails(out, kept=(first, second))
+    server.asked.clear()
+    server.pages = {"/archive.zip": archive(FILES)}
+    assert below(fetch.fetch(out)) == FILES
+    assert server.asked == [single(third), "/archive.zip"]
+
+
+def test_a_large_rest_comes_from_the_archive(server, out):
+    first = next(iter(FILES))
+    (part_of(out) / first).parent.mkdir(parents=True)
+    (part_of(out) / first).write_bytes(FILES[first])
+    server.pages["/archive.zip"] = archive({path: FILES[path] for path in FILES if path != first})
+    assert below(fetch.fetch(out)) == FILES
+    assert server.asked == ["/archive.zip"]
+
+
+def test_a_single_file_is_asked_for_again(server, out, monkeypatch):
+    """The first time it is not there, the second time it is another one, the third time it breaks off."""
+    waits = []
+    monkeypatch.setattr(fetch, "RETRIES", 3)
+    monkeypatch.setattr(time, "sleep", waits.append)
+    server.pages |= {single(path): data for path, data in FILES.items()}
+    right = FILES[WRONG]
+    answers = [
+        lambda request: request.send_error(503),
+        lambda request: request.answer(b"!" + right[1:], len(right)),
+        lambda request: request.answer(right[:9], len(right)),
+        lambda request: request.answer(right, len(right)),
+    ]
+    server.pages[single(WRONG)] = lambda request: answers.pop(0)(request)
+    assert below(fetch.fetch(out)) == FILES
+    assert server.asked.count(single(WRONG)) == 4 and waits == [1, 2, 3]
+
+
+def test_names_that_mean_something_in_an_address(server, out, monkeypatch, tmp_path):
+    names = ["train_set/a b (1).jpg", "train_set/#1.jpg", "train_set/50%.jpg", "train_set/who?.jpg", "test_set/ä.jpg"]
+    rows = "".join(f"{name},5,{hashlib.sha256(name.encode()).hexdigest()}\n" for name in names)
+    fetch.MANIFEST.write_text("path,bytes,sha256\n" + rows, encoding="utf-8")
+    server.pages |= {single(name): name.encode() for name in names}
+    assert below(fetch.fetch(out)) == {name: name.encode() for name in names}
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_bars_are_for_terminals(server, out, monkeypatch, capsys, terminal):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    server.pages["/archive.zip"] = archive(FILES | {WRONG: b"wrong"})
+    server.pages[single(WRONG)] = FILES[WRONG]
+    fetch.fetch(out)
+    printed = capsys.readouterr()
+    assert printed.out == "" and ("clinical photos" in printed.err) == ("B/s" in printed.err) == terminal
 
 
 def test_what_a_killed_run_left_is_cleared(server, out):
@@ -397,25 +417,29 @@ def test_what_a_killed_run_left_is_cleared(server, out):
     assert not (out / ".tmp123").exists()
 
 
-def test_disk_trouble_is_one_line(server, out, monkeypatch):
-    server.pages["/archive.zip"] = archive(FILES)
-
-    def full(target):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(dataset, "written_whole", full)
-    assert "No space left on device" in fails(out)
+@pytest.mark.parametrize("pages", ["archive", "single files"])
+def test_disk_trouble_is_one_line(server, out, monkeypatch, pages):
+    """A disk on which no file grows beyond 1,000 bytes: less than the archive and the first photo."""
+    one_archive, singles = {"/archive.zip": archive(FILES)}, {single(path): data for path, data in FILES.items()}
+    server.pages |= one_archive if pages == "archive" else singles
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        assert "File too large" in fails(out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_shipped_manifest_and_addresses():
     with fetch.MANIFEST.open(newline="") as file:
         rows = list(csv.DictReader(file))
+    folders = {condition.folder for condition in CONDITIONS}
     assert len(rows) == 1159
     assert len({row["path"] for row in rows}) == 1159
     for row in rows:
         split_folder, folder, _name = row["path"].split("/")
         assert split_folder in ("train_set", "test_set")
-        assert dataset.by_folder(folder).folder == folder
+        assert folder in folders
         assert int(row["bytes"]) > 0
         assert len(bytes.fromhex(row["sha256"])) == 32
         assert ".." not in Path(row["path"]).parts

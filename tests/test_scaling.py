@@ -73,16 +73,6 @@ def test_amdahl_by_hand():
     np.testing.assert_allclose(scaling.amdahl([0.5, 0], [[2], [4]]), [[4 / 3, 2], [8 / 5, 4]])
 
 
-def test_gustafson_by_hand():
-    assert scaling.gustafson(0, 8) == 8 and scaling.gustafson(1, 8) == 1
-    assert scaling.gustafson(0.25, 5) == 4
-
-
-def test_amdahl_and_gustafson_are_two_views_of_one_job():
-    """A serial second and 9 parallel ones: on three workers 4 seconds, of which a quarter is serial."""
-    assert scaling.amdahl(0.1, 3) == pytest.approx(10 / 4) == scaling.gustafson(0.25, 3)
-
-
 def test_karp_and_flatt_by_hand():
     assert scaling.serial_share(10, 5, 2) == 0 and scaling.serial_share(10, 10, 2) == 1
     assert scaling.serial_share(10, 5.5, 2) == pytest.approx(0.1)
@@ -98,7 +88,7 @@ def test_karp_and_flatt_by_hand():
         lambda: scaling.amdahl([0.5, -0.1], 2),
         lambda: scaling.amdahl(np.nan, 2),
         lambda: scaling.amdahl(0.5, 0),
-        lambda: scaling.gustafson(0.5, [1, 0.5]),
+        lambda: scaling.amdahl(0.5, [1, 0.5]),
         lambda: scaling.serial_share(10, 5, 1),
         lambda: scaling.serial_share(0, 5, 2),
         lambda: scaling.serial_share([10, 10], [5, -5], 2),

@@ -3,32 +3,31 @@
 Introduced on the page of the data card.
 """
 
-from pathlib import Path
-import os
-import tempfile
-import pandas as pd
-import hashlib
-from tqdm import tqdm
-import contextlib
 import functools
-import io
-import logging
+import os
 import sys
+import tempfile
 import zipfile
+import zlib
+from contextlib import suppress
+from pathlib import Path
 from urllib.parse import quote
 
-from skinlib.base.files import written_whole
+import pandas as pd
+import pooch
+from tqdm import tqdm
+
 from skinlib.base.errors import InputError, SkinlibError
 from skinlib.base.settings import Settings, load_settings
 from skinlib.data.conditions import UNPACKED
-from skinlib.data.folders import find_root
-
 
 TIMEOUT = 30
-"""Seconds to wait for a connection, and between two parts of an answer, when fetching."""
+"""Seconds to wait for a connection, and between two parts of an answer."""
+RETRIES = 3
+"""How often a single file is asked for again, after 1, 2 and 3 seconds."""
 
-KAGGLE = "subirbiswas19/skin-disease-dataset"
-KAGGLE_PAGE = f"https://www.kaggle.com/datasets/{KAGGLE}"
+KAGGLE_PAGE = "https://www.kaggle.com/datasets/subirbiswas19/skin-disease-dataset"
+"""Where the photos were published. They are fetched from a copy that can't change, and whose files have addresses."""
 REPOSITORY = "SumeetSinghBhati/Skin-Disease-Classification-SpectraDerm"
 COMMIT = "b7c97f0aab7fbea850fa4be02c720f299f33b3c3"
 ARCHIVE_URL = f"https://github.com/{REPOSITORY}/archive/{COMMIT}.zip"
@@ -52,14 +51,15 @@ def fetch(out: Path | None = None) -> Path:
     """Fetch the clinical photos into the folder ``out`` and return it. Each is checked against the shipped manifest.
 
     By default they go where ``SKINLIB_DATA=clinical`` looks for them; another ``out`` is then named by SKINLIB_DATA.
-    Kaggle is asked first, then GitHub for its archive at a pinned commit, then GitHub for single files. Checked files
+    They come from GitHub, at a pinned commit: most at once in its archive, a small rest file by file. Checked files
     gather in ``out`` + ".part", which becomes ``out`` when it has all of them. After an interruption the next call
     goes on from there. Photos that are complete already cost no request.
 
-    Raises InputError when ``out`` holds something else, SkinlibError when no source has the rest.
+    Raises InputError when ``out`` holds something else or can't be made, SkinlibError when GitHub does not have the
+    rest or the disk no room for it.
     """
     out = Path(out).expanduser() if out else clinical_folder(load_settings())
-    manifest = {row.path: (row.bytes, row.sha256) for row in pd.read_csv(MANIFEST).itertuples()}
+    manifest = pd.read_csv(MANIFEST).set_index("path")
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         if missing := _missing(out, manifest):
             raise InputError(
@@ -73,121 +73,95 @@ def fetch(out: Path | None = None) -> Path:
         part.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{part}: cannot be made ({error.strerror}): choose another folder") from None
-    sources = {"Kaggle": _kaggle, "GitHub's archive": _github_archive, "GitHub's single files": _github_files}
-    if len(_missing(part, manifest)) < len(manifest):
-        # Both others bring everything or nothing: single files are the short way to a small rest.
-        sources = dict(sorted(sources.items(), key=lambda item: item[1] is not _github_files))
-    problems = []
-    for name, source in sources.items():
-        missing = _missing(part, manifest)
+    missing, problems = _missing(part, manifest), []
+    ways = {"GitHub's archive": _from_archive, "GitHub's single files": _from_files}
+    if len(missing) <= len(manifest) / 2:
+        ways = dict(reversed(ways.items()))
+    for name, way in ways.items():
         if missing:
             try:
-                with tempfile.TemporaryDirectory(dir=part) as scratch:
-                    _take(source(Path(scratch), manifest), part, manifest, missing)
-            except Exception as error:  # each library has its own; whatever it was, the next source may do
+                way(part, manifest.loc[missing])
+            except Exception as error:  # each library has its own; whatever it was, the other way may do
                 problems.append(f"{name}: {_in_words(error)}")
-    missing = _missing(part, manifest)
+            missing = _missing(part, manifest)
+    _sweep(part, manifest.index.difference(missing))
     if missing:
-        _sweep(part, {path: manifest[path] for path in manifest if path not in missing})
         if len(missing) == len(manifest):
             part.rmdir()
         raise SkinlibError(
-            f"could not fetch {len(missing)} of {len(manifest)} clinical photos ({'; '.join(problems)}): "
+            f"{part}: could not fetch {len(missing)} of {len(manifest)} clinical photos, such as {missing[0]!r} "
+            f"({'; '.join(problems)}): "
             f"try again, which goes on from here, or unpack {KAGGLE_PAGE} by hand and set SKINLIB_DATA to the folder"
         )
-    _sweep(part, manifest)
     if out.is_dir():
         out.rmdir()
     os.replace(part, out)
     return out
 
 
-def _missing(folder: Path, manifest: dict) -> list[str]:
+def _missing(folder: Path, manifest: pd.DataFrame) -> list[str]:
     """Return the manifest's paths whose file in ``folder`` is absent or not the one that the manifest means."""
-    return [path for path in manifest if not _is_right(_bytes_or_none(folder / path), manifest[path])]
+    return [path for path, sha256 in manifest.sha256.items() if _sha256(folder / path) != sha256]
 
 
-def _is_right(data: bytes | None, expected: tuple[int, str]) -> bool:
-    return data is not None and (len(data), hashlib.sha256(data).hexdigest()) == expected
-
-
-def _bytes_or_none(path: Path) -> bytes | None:
+def _sha256(file: Path) -> str | None:
     try:
-        return path.read_bytes()
-    except OSError:
+        return pooch.file_hash(file)
+    except OSError:  # it is not there, or can't be read
         return None
 
 
-def _take(get, part: Path, manifest: dict, missing: list[str]) -> None:
-    """Put the ``missing`` files into ``part``: those that ``get(path)`` gives as the manifest means them.
+def _from_archive(part: Path, wanted: pd.DataFrame) -> None:
+    """Download the archive and put those of the ``wanted`` files into ``part`` that it has in the right size.
 
-    Only paths of the manifest are ever written, so no archive can choose where its files go. Raises SkinlibError in
-    the end if some could not be had, and at once what ``requests`` raises: where one request fails, so will the rest.
+    Only paths of the manifest are ever written, and no file larger than the manifest says: no archive can choose where
+    its files go, or fill the disk.
     """
-    import requests
+    with tempfile.TemporaryDirectory(dir=part) as scratch:
+        file = pooch.retrieve(ARCHIVE_URL, None, path=scratch, downloader=_downloader(sys.stderr.isatty()))
+        with zipfile.ZipFile(file) as archive:
+            # GitHub puts everything into one folder, named after the repository and the commit.
+            members = {member.filename.partition("/")[2]: member for member in archive.infolist()}
+            for path, size in wanted.bytes.items():
+                member = members.get(f"{UNPACKED[0]}/{path}")
+                if member and member.file_size == size:
+                    with suppress(zipfile.BadZipFile, zlib.error):  # one that is damaged may be had by itself
+                        content = archive.read(member)
+                        (part / path).parent.mkdir(parents=True, exist_ok=True)
+                        (part / path).write_bytes(content)
 
-    wrong = []
-    for path in tqdm(missing, "clinical photos", disable=None, leave=False):
+
+def _from_files(part: Path, wanted: pd.DataFrame) -> None:
+    """Download the ``wanted`` files one by one into ``part``, each whole and right or not at all.
+
+    Raises what ``requests`` raises at once: where one request fails, so will the rest. Raises ValueError in the end if
+    some files are not as they should be.
+    """
+    source = pooch.create(
+        path=part,
+        base_url=FILES_URL,
+        registry={path: f"sha256:{sha256}" for path, sha256 in wanted.sha256.items()},
+        urls={path: f"{FILES_URL}/{quote(path)}" for path in wanted.index},  # in a plain address "#" would end the path
+        retry_if_failed=RETRIES,
+    )
+    wrong = 0
+    for path in tqdm(wanted.index, "clinical photos", disable=None, leave=False):
         try:
-            data = get(path)
-        except requests.RequestException:
-            raise
-        except Exception:  # a file that is absent or damaged in the archive
-            data = None
-        if _is_right(data, manifest[path]):
-            with written_whole(part / path) as draft:
-                draft.write_bytes(data)
-        else:
-            wrong.append(path)
+            source.fetch(path, downloader=_downloader())
+        except ValueError:
+            wrong += 1
     if wrong:
-        raise SkinlibError(f"{len(wrong)} files are absent or not as they should be, such as {wrong[0]!r}")
+        raise ValueError(f"{wrong} not as they should be")
 
 
-def _kaggle(scratch: Path, manifest: dict):
-    """Return the function that gives a file's bytes from Kaggle's copy, which kagglehub downloads and keeps."""
-    import kagglehub
-    import requests
-
-    requests.head(KAGGLE_PAGE, timeout=TIMEOUT)  # kagglehub's first request has no time limit of its own
-    logging.getLogger("kagglehub").setLevel(logging.ERROR)
-    chatter = sys.stderr if sys.stderr.isatty() else io.StringIO()  # standard output is for results
-    with contextlib.redirect_stdout(chatter), contextlib.redirect_stderr(chatter):
-        root = find_root(Path(kagglehub.dataset_download(KAGGLE)))
-    return lambda path: (root / path).read_bytes()
-
-
-def _github_archive(scratch: Path, manifest: dict):
-    """Return the function that gives a file's bytes from the archive of the pinned commit."""
-    archive = zipfile.ZipFile(io.BytesIO(_retrieve(ARCHIVE_URL, None, scratch).read_bytes()))
-    # GitHub puts everything into one folder, named after the repository and the commit.
-    members = {member.filename.partition("/")[2]: member for member in archive.infolist()}
-
-    def get(path: str) -> bytes:
-        member = members[f"{UNPACKED[0]}/{path}"]
-        if member.file_size != manifest[path][0]:
-            raise SkinlibError("another size")  # don't unpack what may be made to fill the memory
-        return archive.read(member)
-
-    return get
-
-
-def _github_files(scratch: Path, manifest: dict):
-    """Return the function that downloads one file and gives its bytes."""
-    return lambda path: _retrieve(f"{FILES_URL}/{quote(path)}", manifest[path][1], scratch).read_bytes()
-
-
-def _retrieve(url: str, sha256: str | None, folder: Path) -> Path:
-    """Download ``url`` into ``folder``. Raises requests.RequestException, or ValueError for another sha256."""
-    import pooch
-
-    pooch.get_logger().setLevel(logging.ERROR)
-    bar = sha256 is None and sys.stderr.isatty()
-    downloader = pooch.HTTPDownloader(progressbar=bar, chunk_size=2**16, timeout=TIMEOUT)
-    return Path(pooch.retrieve(url, sha256 and f"sha256:{sha256}", path=folder, downloader=downloader))
+def _downloader(progressbar: bool = False) -> pooch.HTTPDownloader:
+    """Return what downloads a file in silence, but for a bar where asked for."""
+    pooch.get_logger().setLevel("ERROR")
+    return pooch.HTTPDownloader(progressbar=progressbar, chunk_size=2**16, timeout=TIMEOUT)
 
 
 def _in_words(error: Exception) -> str:
-    """Return a short line for an error of the network or of an archive."""
+    """Return a short line for an error of the network, of an archive, or of the disk."""
     import requests
 
     if isinstance(error, requests.Timeout) or "timed out" in str(error):
@@ -201,9 +175,9 @@ def _in_words(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def _sweep(part: Path, manifest: dict) -> None:
-    """Remove what an earlier run that was killed may have left among the photos."""
-    wanted = {part / path for path in manifest}
+def _sweep(part: Path, right: pd.Index) -> None:
+    """Remove all but the ``right`` files: what is wrong, and what an earlier run that was killed has left."""
+    wanted = {part / path for path in right}
     wanted |= {parent for path in wanted for parent in path.parents}
     for path in sorted(part.rglob("*"), reverse=True):  # what is in a folder comes before the folder
         if path not in wanted:

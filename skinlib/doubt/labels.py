@@ -12,7 +12,6 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import cross_val_predict
 from threadpoolctl import threadpool_limits
 
@@ -33,8 +32,8 @@ def out_of_fold(data: DataSet, features: np.ndarray, n_repeats: int = 1, seed: i
     """Return predictions of each photo by a model that has seen neither it nor a copy of it.
 
     ``features`` is float32 (n, 2048), a row per photo of the catalogue, whose photo_id must come from the audit. A
-    logistic regression is trained on all grouped folds but one and asked about that one (:func:`skinlib.data.splits.folds`);
-    with several repeats probabilities are means. All rows of the table of predictions have the split "test".
+    logistic regression is trained on all grouped folds but one (:func:`skinlib.data.splits.folds`) and asked about that
+    one; with several repeats probabilities are means. All rows of the table of predictions have the split "test".
     """
     photos, keys = data.photos, sorted(data.photos.condition.unique())
     held_out = list(splits.folds(photos, n_repeats=n_repeats, seed=seed))
@@ -104,10 +103,10 @@ def _conflicts(predictions: pd.DataFrame) -> pd.DataFrame:
 def score_suspects(suspects: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """Score the list of :func:`suspect_labels` against what was planted.
 
-    ``truth`` is the table of :func:`skinlib.data.sample.write_sample`. One row per kind, and one for all. Columns: labels
-    (on the list), mistakes (wrong ones among them), flagged, found (mistakes that are flagged), recall and precision
-    (NaN where there is nothing to count), and what as many flags strewn at random would give: chance_recall and
-    chance_precision. ``auc`` asks the ranking alone: how often a mistake stands above a right label; 0.5 is chance.
+    ``truth`` is the table of :func:`skinlib.data.sample.write_sample`. One row per kind, and one for all. Columns:
+    labels (on the list), mistakes (wrong ones among them), flagged, found (mistakes that are flagged), recall and
+    precision (NaN where there is nothing to count), and what as many flags strewn at random would give: chance_recall
+    and chance_precision. ``auc`` asks the ranking alone: how often a mistake stands above a right label; 0.5 is chance.
     """
     wrong = truth.set_index("path").mislabelled.astype(bool)
     table = suspects.assign(mistake=[bool(wrong.loc[paths].any()) for paths in suspects.paths])
@@ -119,8 +118,7 @@ def score_suspects(suspects: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
         n, mistakes, flags, found = counts
         with np.errstate(invalid="ignore"):
             shares = np.divide([found, found, flags, mistakes], [mistakes, flags, n, n])
-        auc = roc_auc_score(mistake, -np.arange(n)) if 0 < mistakes < n else float("nan")
-        rows[name] = [*counts, *shares, auc]
+        rows[name] = [*counts, *shares, evaluate.auc(mistake, -np.arange(n))]
     columns = ["labels", "mistakes", "flagged", "found", "recall", "precision", "chance_recall", "chance_precision"]
     result = pd.DataFrame.from_dict(rows, orient="index", columns=[*columns, "auc"])
     return result.astype(dict.fromkeys(columns[:4], int))

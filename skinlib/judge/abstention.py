@@ -1,16 +1,16 @@
 """When should a model say "I don't know"? When it isn't sure enough, and when the photo is none of what it learned.
 
-The first half reads tables of predictions: give it :func:`skinlib.judge.evaluate.one_vote_per_photo`. The second half, on
-photos that show none of the eight conditions, takes plain arrays and returns plain arrays. Introduced in chapter 4,
+The first half reads tables of predictions: give it :func:`skinlib.judge.evaluate.one_vote_per_photo`. The second half,
+on photos that show none of the classes, takes plain arrays and returns plain arrays. Introduced in chapter 4,
 Evaluation, and used in chapter 5.
 """
 
 import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
-from scipy.stats import rankdata
+from sklearn.neighbors import NearestNeighbors
 
-from skinlib.judge.evaluate import check_validation, is_right, one_vote_per_photo, top_probability, wilson_interval
+from skinlib.judge.evaluate import auc, check_validation, is_right, one_vote_per_photo, top_probability, wilson_interval
 
 
 def risk_coverage(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -84,7 +84,7 @@ def judge_at(predictions: pd.DataFrame, threshold: float) -> dict:
 
 
 def softmax_strangeness(probabilities: np.ndarray) -> np.ndarray:
-    """Return 1 − the greatest probability, float (n,), 0 to 7/8, from probabilities (n, 8).
+    """Return 1 − the greatest probability, float (n,), 0 to 1 − 1 / classes, from probabilities (n, classes).
 
     The baseline of Hendrycks and Gimpel (2017): a model may be less sure of what it never saw.
     """
@@ -92,7 +92,7 @@ def softmax_strangeness(probabilities: np.ndarray) -> np.ndarray:
 
 
 def energy(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Return −temperature · log Σ exp(logits / temperature), float (n,), any number, from logits (n, 8).
+    """Return −temperature · log Σ exp(logits / temperature), float (n,), any number, from logits (n, classes).
 
     After Liu et al. (2020): a strange photo may excite no output much. It wants the logits themselves. A table of
     predictions does not hold them: softmax forgets their level, and that level is what the energy measures.
@@ -111,41 +111,19 @@ def neighbour_distance(features: np.ndarray, training_features: np.ndarray, k: i
     """
     if not 1 <= k <= len(training_features):
         raise ValueError(f"of {len(training_features)} training photos none is the {k}-th nearest: use 1 or more")
-    cosines = np.sort(_unit(features) @ _unit(training_features).T, axis=1)[:, -k]
-    return np.sqrt(np.maximum(2 - 2 * cosines, 0))
-
-
-def _unit(features: np.ndarray) -> np.ndarray:
-    """Return rows of length 1, float64; a row of zeros has no direction and stays."""
-    features = np.asarray(features, float)
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
-    return features / np.where(lengths > 0, lengths, 1)
+    # Cosines, and not distances of unit rows: features of nothing but zeros have no direction, and are √2 from all.
+    neighbours = NearestNeighbors(n_neighbors=k, metric="cosine").fit(np.asarray(training_features, float))
+    return np.sqrt(2 * neighbours.kneighbors(np.asarray(features, float))[0][:, -1])
 
 
 def auroc(known: np.ndarray, others: np.ndarray) -> float:
     """Return how often one of ``others`` is stranger than one of ``known``, ties counting half: 0.5 is chance.
 
-    Both are scores, float (n,) and (m,), the higher the stranger. It is the area under the ROC curve. NaN where one
-    side has no photos.
+    Both are scores, float (n,) and (m,), the higher the stranger. NaN where one side has no photos.
     """
-    n, m = len(known), len(others)
-    if not n or not m:
-        return float("nan")
-    ranks = rankdata(np.r_[known, others])[n:]
-    return float((ranks.sum() - m * (m + 1) / 2) / (n * m))
+    return auc(np.repeat([False, True], [len(known), len(others)]), np.r_[known, others])
 
 
 def limit_for(known: np.ndarray, true_positive_rate: float = 0.95) -> float:
     """Return the strangeness up to which a share ``true_positive_rate`` of the ``known`` scores, or more, lies."""
     return float(np.quantile(known, true_positive_rate, method="inverted_cdf"))
-
-
-def false_positive_rate(known: np.ndarray, others: np.ndarray, true_positive_rate: float = 0.95) -> float:
-    """Return the share of ``others`` that pass for known where ``true_positive_rate`` of the ``known`` do, 0 to 1.
-
-    Both are scores, float (n,) and (m,), the higher the stranger. Lower is better; a score that knows nothing gets
-    about ``true_positive_rate``. NaN where one side has no photos.
-    """
-    if not len(known) or not len(others):
-        return float("nan")
-    return float(np.mean(np.asarray(others) <= limit_for(known, true_positive_rate)))

@@ -1,8 +1,8 @@
 """Does 80 % sure mean right in 80 of 100 cases? Measure it, see how far a small set can tell, and mend it.
 
-What is measured counts the rows it is given: give it :func:`skinlib.judge.evaluate.one_vote_per_photo`. What is fitted is
-fitted on validation photos, gives every photo one vote by itself, and refuses anything else. Introduced in chapter 4,
-Evaluation.
+What is measured counts the rows it is given: give it :func:`skinlib.judge.evaluate.one_vote_per_photo`. What is fitted
+is fitted on validation photos, gives every photo one vote by itself, and refuses anything else. Introduced in chapter
+4, Evaluation.
 """
 
 from collections.abc import Sequence
@@ -147,5 +147,5 @@ def with_temperature(predictions: pd.DataFrame, temperature: float) -> pd.DataFr
 
 
 def _logits(predictions: pd.DataFrame) -> np.ndarray:
-    """Return logits, each photo's up to one number, (n, 8). Nothing below the least float32, which was lost as 0."""
+    """Return logits, each photo's up to one number, (n, classes); none below the least float32, which was lost as 0."""
     return np.log(np.maximum(probabilities(predictions), np.finfo(np.float32).tiny))

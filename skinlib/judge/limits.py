@@ -26,7 +26,7 @@ class Limits:
     temperature: float
     """By which its logits are divided."""
     threshold: float | None
-    """Calibrated probability from which on it answers; None where no threshold keeps the promise: then it never does."""
+    """Calibrated probability from which on it answers; None where none keeps the promise: then it never does."""
     strangeness: float
     """Distance to the training photos above which a photo counts as a stranger."""
     target_accuracy: float

@@ -84,18 +84,12 @@ def amdahl(serial_share, workers) -> np.ndarray:
     ``serial_share`` s, 0 to 1, is the share of the time on one worker in which the others can't help; the job stays
     the same. Both may be arrays. Raises InputError for other shares, and for less than one worker.
     """
-    share, n = _checked(serial_share, workers)
+    share, n = np.asarray(serial_share, float), np.asarray(workers, float)
+    if not ((share >= 0) & (share <= 1)).all():
+        raise InputError("a serial share lies between 0 and 1")
+    if not (n >= 1).all():
+        raise InputError("there must be one worker or more")
     return 1 / (share + (1 - share) / n)
-
-
-def gustafson(serial_share, workers) -> np.ndarray:
-    """Return how many times as much n workers do in the same time as one (Gustafson, 1988): s + (1 - s) n.
-
-    ``serial_share`` s, 0 to 1, is the share of the time *on n workers* in which only one has work; the job grows with
-    the workers. Both may be arrays. Raises InputError as :func:`amdahl` does.
-    """
-    share, n = _checked(serial_share, workers)
-    return share + (1 - share) * n
 
 
 def serial_share(seconds_on_one, seconds_on_n, n: int) -> np.ndarray:
@@ -109,15 +103,6 @@ def serial_share(seconds_on_one, seconds_on_n, n: int) -> np.ndarray:
     if n < 2 or not ((one > 0).all() and (many > 0).all()):
         raise InputError(f"a serial share needs times above 0 on one worker and on two or more (here {n})")
     return (many / one - 1 / n) / (1 - 1 / n)
-
-
-def _checked(serial_share, workers) -> tuple[np.ndarray, np.ndarray]:
-    share, n = np.asarray(serial_share, float), np.asarray(workers, float)
-    if not ((share >= 0) & (share <= 1)).all():
-        raise InputError("a serial share lies between 0 and 1")
-    if not (n >= 1).all():
-        raise InputError("there must be one worker or more")
-    return share, n
 
 
 @dataclass(frozen=True)
