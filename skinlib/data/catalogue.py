@@ -6,14 +6,13 @@ Introduced in chapter 1, Data exploration.
 import contextlib
 import hashlib
 import json
-from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
+from skinlib.base.errors import InputError
 from skinlib.base.fingerprint import key_for
 from skinlib.base.runner import threads
-from skinlib.base.errors import InputError
 from skinlib.base.settings import SPLITS, load_settings
 from skinlib.base.store import Store
 from skinlib.data.folders import Layout, commonest, list_files

@@ -5,20 +5,20 @@ the *RAI* vocabulary (responsible AI): how the data came about, whom it shows, w
 don't know, it says we don't know. Introduced on the page of the data card.
 """
 
-import skinlib
-import json
-from pathlib import Path
-import pandas as pd
-from urllib.parse import quote
 import glob
 import hashlib
+import json
+from pathlib import Path
+from urllib.parse import quote
 
+import pandas as pd
+
+import skinlib
 from skinlib.base.files import written_whole
 from skinlib.data.conditions import UNPACKED
 from skinlib.data.dataset import DataSet
-from skinlib.data.splits import check_audited
 from skinlib.data.fetch import COMMIT, FILES_URL, KAGGLE_PAGE, MANIFEST, REPOSITORY
-
+from skinlib.data.splits import check_audited
 
 RELEASED = "2026-11-24"
 """Day on which this version of the book, and of what it draws, was released."""
@@ -117,9 +117,9 @@ def describe(data: DataSet) -> dict:
     """Return the Croissant description of a data set, ready for JSON.
 
     It has three record sets: "catalogue", a row per file, whose rows the description itself holds; "images", the same
-    rows with their pixels, for those who have the files; and, where something was planted, "truth". Addresses of files are
-    relative to the folder of the photos, except for clinical photos in their usual places, whose files lie at a public
-    address. Raises InputError where nobody has looked for copies: pass what
+    rows with their pixels, for those who have the files; and, where something was planted, "truth". Addresses of files
+    are relative to the folder of the photos, except for clinical photos in their usual places, whose files lie at a
+    public address. Raises InputError where nobody has looked for copies: pass what
     :func:`skinlib.audit.copies.identified` returns.
     """
     check_audited(data.photos)
@@ -130,7 +130,9 @@ def describe(data: DataSet) -> dict:
     }
     manifest = pd.read_csv(MANIFEST)
     published = set(zip(manifest.path, manifest.sha256, strict=True))
-    files = [_file(number, row, (row.path, row.sha256) in published) for number, row in enumerate(data.photos.itertuples())]
+    files = [
+        _file(number, row, (row.path, row.sha256) in published) for number, row in enumerate(data.photos.itertuples())
+    ]
     record_sets = [_catalogue(data.photos), _images()]
     if data.truth is not None:
         files.append(_truth_file(data.root / "truth.csv"))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skinlib.base.errors import InputError
-
 from skinlib.base.settings import SPLITS
 from skinlib.data.classes import Classes, from_folders
 from skinlib.data.conditions import CONDITIONS, UNPACKED

@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from skinlib.base.errors import InputError
-
 from skinlib.base.settings import Settings, load_settings
 from skinlib.data.catalogue import catalogue
 from skinlib.data.conditions import CONDITIONS

@@ -3,17 +3,17 @@
 Introduced in chapter 2, Preprocessing.
 """
 
-import re
-from pathlib import Path
-import numpy as np
+import contextlib
 import io
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
 import PIL
 from PIL import Image, ImageOps
-import contextlib
-import warnings
 
 from skinlib.base.errors import InputError
-
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 """What a photo may be stored as. Pillow knows dozens more that no camera writes, and each is code open to attack."""

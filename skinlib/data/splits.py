@@ -4,18 +4,17 @@ Introduced in chapter 3, Training. ``clinical_splits.csv`` beside this file is t
 anybody who uses it can compare with anybody else who does.
 """
 
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+
 import numpy as np
 import pandas as pd
-from collections.abc import Iterator
 from sklearn.model_selection import StratifiedGroupKFold
 
 from skinlib.base.errors import InputError
 from skinlib.base.settings import SPLITS
 from skinlib.data.classes import Classes
-from functools import cache
-
-
 
 VALIDATION_SHARE = 0.2
 """Share of the photos not kept for testing that become validation photos, as in the original recipe."""
@@ -32,8 +31,8 @@ CLINICAL_VERSION = 1
 def official(photos: pd.DataFrame, seed: int = 0, validation_share: float = VALIDATION_SHARE) -> np.ndarray:
     """Return "train", "validation" or "test" for each row of a catalogue, as an array of strings.
 
-    The test photos are the data set's own, and so are the validation photos where it has some. Elsewhere of each class's
-    training photos a random share becomes validation, as in the original recipe; here the draw has a seed. Nothing
+    The test photos are the data set's own, and so are the validation photos where it has some. Elsewhere a random share
+    of each class's training photos becomes validation, as in the original recipe; here the draw has a seed. Nothing
     keeps copies of one photo together. Raises InputError where the data set has no test photos of its own.
     """
     if not (photos.split == "test").any():
@@ -51,8 +50,8 @@ def official(photos: pd.DataFrame, seed: int = 0, validation_share: float = VALI
 def grouped(photos: pd.DataFrame, seed: int = 0) -> np.ndarray:
     """Return "train", "validation" or "test" for each row of a catalogue; all files of a photo get the same.
 
-    ``photos`` needs the ``photo_id`` of :func:`skinlib.audit.copies.identified`. The shares are counted in photos, of each
-    condition apart. For the clinical photos the shipped split is returned, whatever the seed.
+    ``photos`` needs the ``photo_id`` of :func:`skinlib.audit.copies.identified`. The shares are counted in photos, of
+    each condition apart. For the clinical photos the shipped split is returned, whatever the seed.
 
     A photo that lies in the folders of two conditions is for training: nobody can say which answer would be right, so
     it must not judge. Nor is it left out, for that would take the error out of the training that the split is to judge.
