@@ -48,9 +48,9 @@ CONTEXT = {
 
 COLUMNS = {
     "path": ("sc:Text", "place in the folder, with /"),
-    "condition": (["sc:Text", "cr:Label"], "the condition whose folder it lies in: a label, not a checked diagnosis"),
-    "group": ("sc:Text", "what causes the condition: bacterial, fungal, parasitic or viral"),
-    "split": ("sc:Text", "train or test, as the data set itself divides them"),
+    "condition": (["sc:Text", "cr:Label"], "the class whose folder it lies in: a label, which nobody here has checked"),
+    "group": ("sc:Text", "what the class belongs to, such as the cause of a disease; empty where nobody said"),
+    "split": ("sc:Text", "train, validation or test, as the data set itself divides them; train where it does not"),
     "photo_id": ("sc:Text", "shared by the files that are known to show one photo"),
     "sha256": ("sc:Text", "of the file's bytes"),
     "width": ("sc:Integer", "pixels, upright"),
@@ -124,7 +124,7 @@ def describe(data: DataSet) -> dict:
     """
     check_audited(data.photos)
     described = {"drawn": SAMPLE, "clinical": CLINICAL}.get(data.kind, _own(data))
-    described |= {
+    described = described | {
         "rai:dataBiases": [*described.get("rai:dataBiases", []), *_one_size(data)],
         "rai:dataLimitations": [*described.get("rai:dataLimitations", []), _leak(data.photos)],
     }
@@ -185,9 +185,10 @@ def _one_size(data: DataSet) -> list[str]:
 def _leak(photos: pd.DataFrame) -> str:
     test = photos[photos.split == "test"]
     leaked = int(test.photo_id.isin(photos.photo_id[photos.split == "train"]).sum())
+    leak = f", and {leaked} of {len(test)} test files show one that is also among the training files"
     return (
-        f"By photo_id, {len(photos)} files show {photos.photo_id.nunique()} photos, and {leaked} of {len(test)} test "
-        "files show one that is also among the training files. Keep each photo_id on one side of a split."
+        f"By photo_id, {len(photos)} files show {photos.photo_id.nunique()} photos{leak if len(test) else ''}. "
+        "Keep each photo_id on one side of a split."
     )
 
 

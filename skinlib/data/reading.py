@@ -25,9 +25,6 @@ SCAN_LIMIT = 100
 """Scans above which a JPEG isn't decoded. Cameras write one, web sites about ten; thousands keep a decoder busy for a
 minute."""
 
-READER = 2
-"""Version of :func:`decode`. Raise it when the pixels or the checks change: kept results are then made anew."""
-
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM")
 """First bytes of the formats above, to tell a photo cut short in its header from something else."""
 

@@ -4,6 +4,7 @@ Introduced in chapter 3, Training. ``clinical_splits.csv`` beside this file is t
 anybody who uses it can compare with anybody else who does.
 """
 
+import warnings
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -109,14 +110,21 @@ def folds(photos: pd.DataFrame, n_folds: int = N_FOLDS, n_repeats: int = 1, seed
     """Yield which rows are held out, bool (n,), fold after fold: repeated stratified group k-fold.
 
     In each repeat every row is held out once, all files of a photo together, and the folds have about the same mix of
-    conditions. Raises InputError where nobody has looked for copies, or where there are fewer photos than folds.
+    conditions. Raises InputError where nobody has looked for copies, where there are fewer photos than folds, or where
+    no class has as many files.
     """
     check_audited(photos)
     if photos.photo_id.nunique() < n_folds:
         raise InputError(f"{photos.photo_id.nunique()} photos can't be dealt into {n_folds} folds: add some")
+    if (most := photos.condition.value_counts().max()) < n_folds:
+        raise InputError(f"classes of {most} files at most can't be dealt into {n_folds} folds: add some photos")
     for repeat in range(n_repeats):
         folding = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed + repeat)
-        for _, rows in folding.split(photos, photos.condition, photos.photo_id):
+        with warnings.catch_warnings():
+            # That a class is in fewer folds than there are is no news to whoever has so few photos of it.
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            dealt = list(folding.split(photos, photos.condition, photos.photo_id))
+        for _, rows in dealt:
             held_out = np.zeros(len(photos), dtype=bool)
             held_out[rows] = True
             yield held_out
