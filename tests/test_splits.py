@@ -11,7 +11,7 @@ import pytest
 from skinlib.audit.copies import identified
 from skinlib.data import fetch, splits
 from skinlib.data.conditions import KEYS
-from skinlib.data.dataset import open_data
+from skinlib.data.opening import open_data
 
 
 @pytest.fixture(scope="module")
