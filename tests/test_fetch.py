@@ -17,8 +17,9 @@ import requests
 
 from skinlib.base.errors import InputError, SkinlibError
 from skinlib.base.settings import load_settings
-from skinlib.data import dataset, fetch
-from skinlib.data.dataset import open_data
+from skinlib.data import fetch
+from skinlib.data.conditions import CONDITIONS
+from skinlib.data.opening import open_data
 
 FILES = {
     "train_set/BA- cellulitis/BA- cellulitis (1).jpg": b"first" * 400,
@@ -146,7 +147,7 @@ def test_default_place_is_where_clinical_looks(server, own_cache):
     folder = fetch.fetch()
     assert below(folder) == FILES
     # These four files are no photos, so the catalogue complains; but it found them.
-    with pytest.raises(InputError, match="holds no photo") as caught:
+    with pytest.raises(InputError, match="none of 4 files can be used") as caught:
         open_data(load_settings(data="clinical"))
     assert str(folder) in str(caught.value)
 
@@ -353,20 +354,20 @@ def test_resumes_where_the_connection_broke(server, out):
 def test_resumes_after_an_interrupt(server, out, monkeypatch):
     server.pages |= {single(path): data for path, data in FILES.items()}
     first, second, third, _ = FILES
-    right_one = dataset.written_whole
+    right_one = fetch.written_whole
 
     def interrupted(target):
         if target == part_of(out) / third:
             raise KeyboardInterrupt
         return right_one(target)
 
-    monkeypatch.setattr(dataset, "written_whole", interrupted)
+    monkeypatch.setattr(fetch, "written_whole", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch.fetch(out)
     assert not out.exists()
     assert below(part_of(out)) == {path: FILES[path] for path in (first, second)}
 
-    monkeypatch.setattr(dataset, "written_whole", right_one)
+    monkeypatch.setattr(fetch, "written_whole", right_one)
     server.asked.clear()
     assert below(fetch.fetch(out)) == FILES
     assert server.asked == [single(path) for path in list(FILES)[2:]]
@@ -403,7 +404,7 @@ def test_disk_trouble_is_one_line(server, out, monkeypatch):
     def full(target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(dataset, "written_whole", full)
+    monkeypatch.setattr(fetch, "written_whole", full)
     assert "No space left on device" in fails(out)
 
 
@@ -415,7 +416,7 @@ def test_shipped_manifest_and_addresses():
     for row in rows:
         split_folder, folder, _name = row["path"].split("/")
         assert split_folder in ("train_set", "test_set")
-        assert dataset.by_folder(folder).folder == folder
+        assert CONDITIONS.of_folder(folder).folder == folder
         assert int(row["bytes"]) > 0
         assert len(bytes.fromhex(row["sha256"])) == 32
         assert ".." not in Path(row["path"]).parts
