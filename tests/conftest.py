@@ -1,12 +1,14 @@
 """What the tests share: a small sample, the clinical photos where they are, and a run's settings held still."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from drawn import draw_pets
 
 from skinlib.base.settings import load_settings
-from skinlib.data.dataset import open_data
+from skinlib.data.opening import open_data
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -23,7 +25,7 @@ def fixed_settings():
 
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):
-    """Return an empty cache folder, which ``settings.load()`` then names."""
+    """Return an empty cache folder, which :func:`load_settings` then names."""
     cache = tmp_path / "cache"
     monkeypatch.setenv("SKINLIB_CACHE", str(cache))
     return cache
@@ -39,6 +41,34 @@ def sample_settings(tmp_path_factory):
 def sample(sample_settings):
     """Return the quick sample as a DataSet. It is shared: don't write into its folder."""
     return open_data(sample_settings)
+
+
+@pytest.fixture(scope="session")
+def pets_settings(sample_settings, tmp_path_factory):
+    """Return settings for photos of cats and dogs in train/, val/ and test/, with the sample's cache."""
+    folder = tmp_path_factory.mktemp("drawn") / "pets"
+    draw_pets(folder)
+    return replace(sample_settings, data=str(folder))
+
+
+@pytest.fixture(scope="session")
+def plain_pets_settings(sample_settings, tmp_path_factory):
+    """Return settings for other photos of cats and dogs, in a plain folder of class folders."""
+    folder = tmp_path_factory.mktemp("drawn") / "plain pets"
+    draw_pets(folder, splits=False, seed=1)
+    return replace(sample_settings, data=str(folder))
+
+
+@pytest.fixture(scope="session")
+def pets(pets_settings):
+    """Return the cats and dogs in train/, val/ and test/ as a DataSet. It is shared: don't write into its folder."""
+    return open_data(pets_settings)
+
+
+@pytest.fixture(scope="session")
+def plain_pets(plain_pets_settings):
+    """Return the cats and dogs in a plain folder as a DataSet. It is shared, too."""
+    return open_data(plain_pets_settings)
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,15 @@ import pytest
 
 from skinlib.audit import compare, copies, guess, shelf, sketch
 from skinlib.audit.copies import audit, identified
+from skinlib.base import runner
+from skinlib.base.runner import threads
 from skinlib.base.settings import load_settings
+from skinlib.base.store import Store
 from skinlib.data import drawings
 from skinlib.data.conditions import CONDITIONS, KEYS
-from skinlib.data.dataset import open_data
+from skinlib.data.opening import open_data
+
+FOLDERS = [condition.folder for condition in CONDITIONS]
 
 
 @pytest.fixture(scope="module")
@@ -75,9 +80,9 @@ def folder_of(files, root):
 
 def find(photos_by_name, root):
     """Put photos into a data set of their own; return the audit's groups, as sets of names."""
-    files = {f"train_set/{CONDITIONS[0].folder}/{name}.jpg": photo for name, photo in photos_by_name.items()}
+    files = {f"train_set/{FOLDERS[0]}/{name}.jpg": photo for name, photo in photos_by_name.items()}
     noise = np.random.default_rng(0).integers(0, 255, (90, 120, 3), np.uint8)
-    found = audit(folder_of(files | {f"test_set/{CONDITIONS[1].folder}/unrelated.jpg": noise}, root))
+    found = audit(folder_of(files | {f"test_set/{FOLDERS[1]}/unrelated.jpg": noise}, root))
     return [{path.split("/")[-1].removesuffix(".jpg") for path in group} for group in found.groups]
 
 
@@ -185,7 +190,7 @@ def test_copies_whose_strongest_features_are_a_logo_are_found(drawn, tmp_path):
 
 def test_leaks_conflicts_and_damaged_files_are_counted_by_hand(drawn, tmp_path):
     """Photo a in both splits, b under two labels within training, c in the test set twice, d alone, four bad files."""
-    first, second = CONDITIONS[0].folder, CONDITIONS[1].folder
+    first, second = FOLDERS[0], FOLDERS[1]
     a, b, c, d = (drawn[key] for key in ("impetigo", "ringworm", "shingles", "cellulitis"))
     whole = cv2.imencode(".jpg", d)[1].tobytes()
     files = {
@@ -200,7 +205,8 @@ def test_leaks_conflicts_and_damaged_files_are_counted_by_hand(drawn, tmp_path):
         f"train_set/{first}/page.jpg": b"<html>404</html>",
         f"train_set/{first}/cut.jpg": whole[: len(whole) // 3],
         f"train_set/{first}/.hidden.jpg": b"",
-        "train_set/notes.txt": b"not a photo by its place",
+        "train_set/stray.jpg": b"not a photo by its place",
+        "train_set/notes.txt": b"nor one by its name",
     }
     data = folder_of(files, tmp_path)
     report = audit(data).report()
@@ -217,7 +223,25 @@ def test_leaks_conflicts_and_damaged_files_are_counted_by_hand(drawn, tmp_path):
         "empty.jpg": "empty file",
         "page.jpg": "not an image in a format we read",
     }
-    assert {"notes.txt", ".hidden.jpg"} <= {path.split("/")[-1] for path in data.left_out.path}
+    left_out = {path.split("/")[-1] for path in data.left_out.path}
+    assert left_out == {"cut.jpg", "empty.jpg", "page.jpg", "stray.jpg", ".hidden.jpg"}
+
+
+def test_photos_of_three_splits_and_of_none(pets, plain_pets):
+    """Test photos may leak from training and from validation photos; without test photos nothing leaks."""
+    folder = pets.photos.set_index("path").split
+    found = audit(pets)
+    assert set(folder[found.leaked]) == {"test"}
+    assert found.report()["leaks"]["of"] == 6 and found.leaked.sum() == 2
+    assert {tuple(sorted({folder[path] for path in paths})) for paths in found.groups} == {
+        ("train",), ("train", "validation"), ("test", "train"),
+    }  # fmt: skip
+    assert audit(plain_pets).report()["leaks"] == {"test_files": 0, "of": 0, "paths": []}
+
+
+def test_one_photo_alone_can_be_audited(drawn, tmp_path):
+    found = audit(folder_of({"cat/a.jpg": drawn["ringworm"]}, tmp_path))
+    assert found.groups == [] and found.photos.photo_id.tolist() == [found.photos.sha256[0][:16]]
 
 
 def test_features_of_all_regions_come_before_the_rest_of_one():
@@ -301,15 +325,15 @@ def test_photo_ids_are_the_least_digest_of_the_group(sample):
     table = identified(sample).photos
     least = table.groupby("photo_id").sha256.min().str[:16]
     assert (least.index == least).all()
-    assert table.drop(columns="photo_id").equals(sample.photos.drop(columns="photo_id"))
+    assert table.drop(columns="photo_id").equals(sample.photos)
 
 
 def test_the_audit_is_kept_and_made_anew_with_the_same_result(sample, tmp_path):
     found = audit(sample)
-    elsewhere = replace(sample, cache=tmp_path)
+    elsewhere = replace(sample, store=Store(tmp_path))
     again = audit(elsewhere)
     assert again.photos.equals(found.photos) and again.pairs.equals(found.pairs)
-    kept = next((tmp_path / "audits").iterdir())
+    (kept,) = (path for path in (tmp_path / "audits").rglob("*") if path.is_file())
     kept.write_text('[["half a')  # a file that was damaged is no answer
     assert audit(elsewhere).photos.equals(found.photos)
     kept_again = audit(elsewhere)
@@ -318,15 +342,16 @@ def test_the_audit_is_kept_and_made_anew_with_the_same_result(sample, tmp_path):
 
 def test_a_result_that_cannot_be_kept_is_a_result(sample, tmp_path):
     (tmp_path / "file").write_text("in the way of a folder")
-    assert audit(replace(sample, cache=tmp_path / "file")).pairs.equals(audit(sample).pairs)
+    assert audit(replace(sample, store=Store(tmp_path / "file"))).pairs.equals(audit(sample).pairs)
 
 
 def test_the_result_does_not_depend_on_the_number_of_threads(sample, tmp_path, monkeypatch):
-    found = copies._copies(sample)
-    monkeypatch.setattr(copies.work, "cores", lambda: 1)
-    search = copies.Index.search
-    monkeypatch.setattr(copies.Index, "search", lambda *arguments: search(*arguments, threads=1))
-    assert copies._copies(replace(sample, cache=tmp_path)) == found
+    found = copies._copies(sample, threads)
+    for module in (copies, runner):
+        monkeypatch.setattr(module, "cores", lambda: 1)
+    search = guess.Index.search
+    monkeypatch.setattr(guess.Index, "search", lambda *arguments: search(*arguments, threads=1))
+    assert copies._copies(replace(sample, store=Store(tmp_path)), threads) == found
 
 
 def test_the_result_does_not_depend_on_the_runner(sample, tmp_path):
@@ -335,15 +360,15 @@ def test_the_result_does_not_depend_on_the_runner(sample, tmp_path):
     def one_by_one(make, items):
         return map(pickle.loads(pickle.dumps(make))(), items)
 
-    assert copies._copies(replace(sample, cache=tmp_path), one_by_one) == copies._copies(sample)
+    assert copies._copies(replace(sample, store=Store(tmp_path)), one_by_one) == copies._copies(sample, threads)
 
 
 def test_many_small_indexes_find_what_one_finds(sample, tmp_path, monkeypatch):
     found, made = audit(sample), []
     index = guess.feature_index
-    monkeypatch.setattr(guess, "feature_index", lambda *arguments: made.append(1) or index(*arguments))
-    monkeypatch.setattr(guess, "PART", 7)
-    in_parts = audit(replace(sample, cache=tmp_path))
+    monkeypatch.setattr(copies, "feature_index", lambda *arguments: made.append(1) or index(*arguments))
+    monkeypatch.setattr(copies, "PART", 7)
+    in_parts = audit(replace(sample, store=Store(tmp_path)))
     assert len(made) > 5
     assert in_parts.photos.equals(found.photos)
     columns = ["path", "other", "how"]
@@ -359,9 +384,9 @@ def sketched(monkeypatch):
 
 
 def test_photos_that_come_later_are_the_only_ones_sketched(drawn, tmp_path, sketched):
-    folder = f"test_set/{CONDITIONS[0].folder}"
+    folder = f"test_set/{FOLDERS[0]}"
     files = {f"{folder}/{key}.jpg": drawn[key] for key in KEYS[:3]}
-    files |= {f"train_set/{CONDITIONS[1].folder}/other.jpg": drawn[KEYS[3]]}
+    files |= {f"train_set/{FOLDERS[1]}/other.jpg": drawn[KEYS[3]]}
     audit(folder_of(files, tmp_path))
     assert len(sketched) == 4
     found = audit(folder_of({f"{folder}/again.jpg": drawn[KEYS[0]][::-1]}, tmp_path))
@@ -371,15 +396,16 @@ def test_photos_that_come_later_are_the_only_ones_sketched(drawn, tmp_path, sket
 
 def test_no_photo_is_sketched_twice_even_where_nothing_can_be_kept(sample, tmp_path, sketched):
     (tmp_path / "file").write_text("in the way of a folder")
-    audit(replace(sample, cache=tmp_path / "file"))
+    audit(replace(sample, store=Store(tmp_path / "file")))
     assert len(sketched) == sample.photos.sha256.nunique()
 
 
 def test_nothing_but_sketches_stays_on_the_shelf(sample, tmp_path):
-    copies._copies(replace(sample, cache=tmp_path))
-    (shelf,) = (tmp_path / "sketches").iterdir()
-    assert {file.name for file in shelf.rglob("*") if file.is_file()} == set(sample.photos.sha256)
-    assert all(len(folder.name) == 2 for folder in shelf.iterdir())
+    copies._copies(replace(sample, store=Store(tmp_path)), threads)
+    assert [folder.name for folder in tmp_path.iterdir()] == ["sketches"]
+    (sketches,) = (tmp_path / "sketches").iterdir()
+    assert {file.name for file in sketches.rglob("*") if file.is_file()} == set(sample.photos.sha256)
+    assert all(len(folder.name) == 2 for folder in sketches.iterdir())
 
 
 DAMAGES = {
@@ -395,14 +421,14 @@ DAMAGES = {
 def test_a_damaged_sketch_is_made_anew(damage, drawn, tmp_path, sketched):
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), drawn["shingles"][..., ::-1])
-    sketches = shelf.Shelf(tmp_path / "shelf", tmp_path)
+    sketches = shelf.Shelf(Store(tmp_path / "cache"), tmp_path, "key")
     whole = sketches.sketch("ab12", photo.name)
-    file = tmp_path / "shelf" / "ab" / "ab12"
+    file = tmp_path / "cache" / "sketches" / "key" / "ab" / "ab12"
     right = file.read_bytes()
     file.write_bytes(DAMAGES[damage](right))
-    again = shelf.sketch("ab12", photo.name)
+    again = sketches.sketch("ab12", photo.name)
     assert len(sketched) == 2 and file.read_bytes() == right
-    kept = shelf.sketch("ab12", photo.name)
+    kept = sketches.sketch("ab12", photo.name)
     assert len(sketched) == 2
     for field in ("square", "positions", "descriptors", "mirrored"):
         assert np.array_equal(getattr(again, field), getattr(whole, field))
@@ -422,24 +448,29 @@ import sys, threading
 from hashlib import sha256
 from pathlib import Path
 import numpy as np, pandas as pd
-from skinlib import audit, photos
+from skinlib.audit import copies, guess, shelf, sketch
+from skinlib.base.store import Store
+from skinlib.data.classes import Class, Classes
+from skinlib.data.dataset import DataSet
+from skinlib.data.folders import Layout
 
-count, audit.PART, cache = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
-audit.ASKED = 4  # What takes longest here is asking, and it has nothing to find.
+count, copies.PART, cache = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+guess.ASKED = 4  # What takes longest here is asking, and it has nothing to find.
 
 def made_up(number):
     rng = np.random.default_rng(number)
-    descriptors = rng.standard_normal((audit.FEATURES, 128)) ** 2
+    descriptors = rng.standard_normal((sketch.FEATURES, 128)) ** 2
     descriptors *= 127 / np.linalg.norm(descriptors, axis=1, keepdims=True)
-    square = rng.integers(0, 255, (audit.SQUARE, audit.SQUARE), np.uint8)
-    positions = rng.uniform(0, audit.SQUARE, (audit.FEATURES, 2)).astype(np.float32)
-    return audit.Sketch(square, positions, descriptors.astype(np.int8), np.zeros(audit.FEATURES, bool))
+    square = rng.integers(0, 255, (sketch.SQUARE, sketch.SQUARE), np.uint8)
+    positions = rng.uniform(0, sketch.SQUARE, (sketch.FEATURES, 2)).astype(np.float32)
+    return sketch.Sketch(square, positions, descriptors.astype(np.int8), np.zeros(sketch.FEATURES, bool))
 
-audit.sketch, audit.photo_files.read = made_up, lambda path: int(path.name)
+shelf.sketch, shelf.read = made_up, lambda path: int(path.name)
 table = pd.DataFrame({"path": [str(i) for i in range(count)]})
 table = table.assign(sha256=[sha256(b"%d" % i).hexdigest() for i in range(count)], condition="one", split="train")
 nothing = pd.DataFrame({"path": [], "reason": []})
-data = photos.DataSet("made up", Path("."), table, nothing, str(count), None, cache)
+layout = Layout(Path("."), (("train", ""),), Classes((Class("one", "one", "One"),)))
+data = DataSet("made up", "own", layout, table, nothing, str(count), None, Store(cache))
 
 peak, done = [0], threading.Event()
 
@@ -450,7 +481,7 @@ def watch():
 
 watcher = threading.Thread(target=watch, daemon=True)
 watcher.start()
-assert audit.audit(data).photos.photo_id.nunique() == count
+assert copies.audit(data).photos.photo_id.nunique() == count
 done.set()
 watcher.join()
 print(peak[0])

@@ -1,5 +1,6 @@
 """Croissant: the description holds what the files are, a validator takes it, and a reader finds the photos by it."""
 
+import copy
 import hashlib
 import json
 import shutil
@@ -8,16 +9,24 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from skinlib.audit.copies import identified
+from skinlib.base.settings import load_settings
 from skinlib.data import croissant, fetch
-from skinlib.data.dataset import open_data
+from skinlib.data.opening import open_data
 
 mlcroissant = pytest.importorskip("mlcroissant")
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph:DeprecationWarning")  # of a library below mlcroissant
+
+
+@pytest.fixture(scope="module")
+def sample(sample):
+    """Return the quick sample with the photo_id of its audit, which a description needs."""
+    return identified(sample)
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +99,8 @@ def test_a_changed_file_is_noticed(sample, tmp_path):
         list(mlcroissant.Dataset(jsonld=str(folder / "croissant.json")).records("truth"))
 
 
-def test_it_tells_the_leak_that_the_audit_found(sample):
+def test_it_tells_the_leak_that_the_audit_found(sample, description):
     """Scored against what was planted: the counts are those of the truth, less the files that can't be read."""
-    description = croissant.describe(identified(sample))
     whole = sample.truth[sample.truth.damage == ""]
     test = whole[whole.split == "test"]
     leaked = test.source.isin(whole.source[whole.split == "train"]).sum()
@@ -117,7 +125,7 @@ def test_it_tells_the_size_that_gives_a_condition_away(sample, description):
 
 
 def test_a_folder_of_unknown_origin_claims_nothing(sample):
-    description = croissant.describe(replace(sample, name="mine", truth=None))
+    description = croissant.describe(replace(sample, name="mine", kind="own", truth=None))
     assert description["name"] == "mine"
     assert description["license"].startswith("Unknown")
     assert not {"rai:dataCollection", "rai:personalSensitiveInformation", "creator", "citeAs"} & set(description)
@@ -125,19 +133,41 @@ def test_a_folder_of_unknown_origin_claims_nothing(sample):
     assert not mlcroissant.Dataset(jsonld=description).metadata.ctx.issues.errors
 
 
+def test_cats_and_dogs_are_described_by_what_is_known(pets, plain_pets):
+    """Whose photos they are nobody said; three splits are three, and none is none."""
+    described = {data.name: croissant.describe(identified(data)) for data in (pets, plain_pets)}
+    for name, description in described.items():
+        assert not mlcroissant.Dataset(jsonld=description).metadata.ctx.issues.errors
+        assert (description["name"], description["description"]) == (name, "Photos of 2 classes: Cats, Dogs.")
+        assert description["license"].startswith("Unknown") and "photographed" not in str(description)
+        assert {"dermatology", "skin"}.isdisjoint(description["keywords"])
+    splits = {record["catalogue/split"] for record in described["pets"]["recordSet"][0]["data"]}
+    assert splits == {"train", "validation", "test"}
+    (told,) = described["pets"]["rai:dataLimitations"]
+    assert "28 files show 22 photos, and 2 of 6 test files show one" in told
+    (told,) = described["plain pets"]["rai:dataLimitations"]
+    assert told == "By photo_id, 28 files show 22 photos. Keep each photo_id on one side of a split."
+
+
+def test_describing_changes_nothing(sample, description):
+    """A second description, or that of other data, says nothing of the first one's."""
+    before = copy.deepcopy((croissant.SAMPLE, croissant.CLINICAL))
+    assert croissant.describe(sample) == description
+    assert before == (croissant.SAMPLE, croissant.CLINICAL)
+    assert len(croissant.SAMPLE["rai:dataBiases"]) == 1 and len(croissant.SAMPLE["rai:dataLimitations"]) == 1
+
+
 def test_other_data_has_another_version(sample, description):
     assert croissant.describe(replace(sample, fingerprint="0" * 64))["version"] != description["version"]
 
 
 def test_odd_names_are_names_and_not_patterns(sample, tmp_path):
-    from skinlib.base.settings import load_settings
-
     folder = tmp_path / "odd"
     for row in sample.photos.drop_duplicates(["split", "condition"]).itertuples():
         place = folder / row.path
         place.parent.mkdir(parents=True)
         shutil.copy(sample.root / row.path, place.with_name("a [1] ü *.jpg"))
-    odd = open_data(load_settings(data=folder, cache=tmp_path / "cache"))
+    odd = identified(open_data(load_settings(data=folder, cache=tmp_path / "cache")))
     croissant.write(odd, folder / "croissant.json")
     records = list(mlcroissant.Dataset(jsonld=str(folder / "croissant.json")).records("images"))
     assert {record["images/path"].decode() for record in records} == set(odd.photos.path)
@@ -158,12 +188,10 @@ def test_written_file_is_the_description(sample, description, tmp_path):
 
 def test_the_clinical_photos_are_told_by_their_sources(clinical_folder, tmp_path):
     """Every file has a public address and its hash from the manifest; what nobody knows is called unknown."""
-    import pandas as pd
-
-    from skinlib.base.settings import load_settings
-
     data = open_data(load_settings(data=clinical_folder, cache=tmp_path))
-    description = croissant.describe(data)
+    assert data.kind == "clinical"
+    # The audit takes minutes, and who is a copy of whom is told elsewhere.
+    description = croissant.describe(replace(data, photos=data.photos.assign(photo_id=data.photos.content_id)))
     issues = mlcroissant.Dataset(jsonld=description).metadata.ctx.issues
     assert not issues.errors
 

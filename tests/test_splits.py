@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,12 @@ import pandas as pd
 import pytest
 
 from skinlib.audit.copies import identified
+from skinlib.base.errors import InputError
+from skinlib.base.settings import SPLITS
 from skinlib.data import fetch, splits
+from skinlib.data.classes import from_folders
 from skinlib.data.conditions import KEYS
-from skinlib.data.dataset import open_data
+from skinlib.data.opening import open_data
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +77,135 @@ def test_folds_hold_out_every_row_once_a_repeat_and_every_photo_whole(many):
         shares = many.condition[held_out].value_counts() / many.condition.value_counts()
         assert shares.between(0.1, 0.3).all()
     assert not all(np.array_equal(a, b) for a, b in zip(masks[:5], masks[5:], strict=True))
+
+
+def catalogue(classes):
+    """Return a made-up catalogue: {class: (training, validation, test photos)}, one file for each photo."""
+    rows = [
+        (f"{key}-{split}-{number}", key, split)
+        for key, counts in classes.items()
+        for split, count in zip(SPLITS, counts, strict=True)
+        for number in range(count)
+    ]
+    made = pd.DataFrame(rows, columns=["photo_id", "condition", "split"])
+    return made.assign(sha256=[f"{number:064x}" for number in range(len(made))])
+
+
+def test_official_validation_photos_are_used_as_such(pets):
+    """No training photo is drawn for what the data set has brought, whatever the seed and share."""
+    for seed in range(3):
+        assert (splits.official(pets.photos, seed, 0.5) == pets.photos.split).all()
+    own = catalogue({"cat": (10, 3, 3), "dog": (10, 0, 3)})
+    assert (splits.official(own) == own.split).all(), "a class without any gets none"
+
+
+def test_without_validation_photos_a_share_of_each_class_is_drawn():
+    made = catalogue({"cat": (20, 0, 4), "dog": (10, 0, 2), "bird": (1, 0, 0)})
+    split = splits.official(made, seed=3)
+    assert made.split.tolist().count("validation") == 0, "the catalogue stays as it is"
+    counts = pd.crosstab(made.condition, split)
+    assert counts.validation.to_dict() == {"bird": 0, "cat": 4, "dog": 2}
+    assert (split[made.split == "test"] == "test").all()
+    assert not np.array_equal(split, splits.official(made, seed=4))
+    assert np.array_equal(split, splits.official(made, seed=3))
+
+
+def test_there_is_no_official_split_without_test_photos(plain_pets):
+    for photos in (plain_pets.photos, catalogue({"cat": (5, 5, 0)})):
+        with pytest.raises(InputError, match="no official test photos: use the split 'grouped', which draws its own"):
+            splits.official(photos)
+
+
+def test_what_needs_copies_looked_for_says_so(sample):
+    for refuse in (splits.check_audited, splits.grouped, splits.table, lambda photos: next(splits.folds(photos))):
+        with pytest.raises(InputError, match=r"nobody has looked for copies .*skinlib\.audit\.identified"):
+            refuse(sample.photos)
+
+
+@pytest.mark.parametrize(("count", "expected"), [(1, (1, 0, 0)), (2, (2, 0, 0)), (3, (2, 0, 1)), (5, (3, 1, 1))])
+def test_grouped_splits_of_a_few_photos(count, expected):
+    made = catalogue({"cat": (count, 0, 0), "dog": (20, 0, 0)})
+    by_class = pd.crosstab(made.condition, splits.grouped(made)).reindex(columns=list(SPLITS), fill_value=0)
+    assert tuple(by_class.loc["cat"]) == expected
+    assert tuple(by_class.loc["dog"]) == (13, 3, 4)
+
+
+CAT_AND_DOG = from_folders(["cat", "Great_dane"])
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [
+        ({"cat": (3, 1, 1), "great_dane": (3, 1, 1)}, []),
+        ({"cat": (1, 0, 0), "great_dane": (3, 1, 1)}, ["no test photos of Cat: their answers are not judged"]),
+        ({"cat": (3, 1, 1), "great_dane": (0, 0, 1)}, ["no train photos of Great dane: nothing is learned of them"]),
+        ({"cat": (3, 1, 1), "great_dane": (3, 0, 1)}, []),
+        (
+            {"cat": (3, 1, 0), "great_dane": (0, 1, 0)},
+            [
+                "no train photos of Great dane: nothing is learned of them",
+                "there are no test photos: nothing can be judged",
+            ],
+        ),
+        (
+            {"cat": (3, 0, 1)},
+            [
+                "1 of 2 classes have no photos",
+                "there are no validation photos: nothing can be chosen or calibrated on them",
+            ],
+        ),
+        (
+            {"cat": (0, 0, 2), "great_dane": (0, 0, 3)},
+            [
+                "no train photos of Cat, Great dane: nothing is learned of them",
+                "there are no validation photos: nothing can be chosen or calibrated on them",
+            ],
+        ),
+    ],
+    ids=[
+        "nothing to say", "a class of one photo", "a class to be judged only", "a class without validation photos",
+        "no test photos", "an absent class", "test photos alone",
+    ],
+)  # fmt: skip
+def test_notes(classes, expected):
+    made = catalogue(classes)
+    assert splits.notes(made, made.split.to_numpy(), CAT_AND_DOG) == expected
+
+
+def test_notes_of_a_clean_split_with_a_class_of_one_photo():
+    made = catalogue({"cat": (12, 0, 0), "great_dane": (1, 0, 0)})
+    assert splits.notes(made, splits.grouped(made), CAT_AND_DOG) == [
+        "no test photos of Great dane: their answers are not judged"
+    ]
+
+
+def test_notes_of_cats_and_dogs_are_none(pets, plain_pets):
+    assert splits.notes(pets.photos, splits.official(pets.photos), pets.classes) == []
+    clean = identified(plain_pets).photos
+    assert splits.notes(clean, splits.grouped(clean), plain_pets.classes) == []
+
+
+def test_folds_of_too_few_photos_are_refused():
+    with pytest.raises(InputError, match="4 photos can't be dealt into 5 folds: add some"):
+        next(splits.folds(catalogue({"cat": (2, 0, 0), "dog": (2, 0, 0)})))
+    with pytest.raises(InputError, match="classes of 3 files at most can't be dealt into 5 folds: add some photos"):
+        next(splits.folds(catalogue({"cat": (3, 0, 0), "dog": (3, 0, 0)})))
+
+
+def test_folds_of_a_rare_class_are_dealt_without_a_word():
+    made = catalogue({"cat": (9, 0, 0), "dog": (1, 0, 0)})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        masks = list(splits.folds(made))
+    assert (np.sum(masks, axis=0) == 1).all() and all(held_out.any() for held_out in masks)
+
+
+def test_table_has_each_content_once(pets):
+    photos = identified(pets).photos
+    made = splits.table(photos)
+    assert list(made.columns) == ["sha256", "photo_id", "split", "fold"]
+    assert made.sha256.tolist() == sorted(photos.sha256.unique())
+    assert (made.groupby("photo_id")[["split", "fold"]].nunique() == 1).all(axis=None)
 
 
 def test_the_shipped_split_names_the_clinical_photos_and_keeps_copies_together():

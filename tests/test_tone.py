@@ -201,7 +201,7 @@ def predictions(right, photo_ids) -> pd.DataFrame:
     catalogue = pd.DataFrame({"path": [f"{i}.jpg" for i in range(len(right))], "photo_id": photo_ids})
     catalogue["condition"] = KEYS[0]
     answers = np.eye(8)[np.where(right, 0, 1)]
-    return evaluate.predictions_table(catalogue, np.full(len(right), "test"), answers)
+    return evaluate.predictions_table(catalogue, np.full(len(right), "test"), answers, KEYS)
 
 
 def test_accuracy_by_tone_gives_each_photo_one_vote():

@@ -222,9 +222,9 @@ HARDNESS = ("original", "exact", "dihedral", "augmented")
 def score(found: Audit, truth: pd.DataFrame) -> pd.DataFrame:
     """Score the audit against what was planted, pair by pair.
 
-    ``truth`` is the table of :func:`skinlib.data.sample.write_sample`. A pair of files is of the kind of the harder copy
-    in it. One row per kind and one for "all": pairs (that show one photo), found (of these), false (pairs joined that
-    show two), recall and precision, NaN where there is nothing to count.
+    ``truth`` is the table of :func:`skinlib.data.sample.write_sample`. A pair of files is of the kind of the harder
+    copy in it. One row per kind and one for "all": pairs (that show one photo), found (of these), false (pairs joined
+    that show two), recall and precision, NaN where there is nothing to count.
     """
     table = found.photos.merge(truth[["path", "source", "kind"]], on="path")
     hardness = table.kind.map(HARDNESS.index)

@@ -54,7 +54,8 @@ def array_on_disk(shape: tuple[int, ...], dtype, folder: Path) -> np.ndarray:
     """Return an array of zeros that lies in a nameless file below ``folder``, and goes with the array.
 
     The system keeps in memory what is in use, and may put the rest out at any time: the array can be larger than the
-    memory. An empty one is an ordinary array, since no file of no bytes can be mapped. Raises OSError where the disk is full.
+    memory. An empty one is an ordinary array, since no file of no bytes can be mapped. Raises OSError where the disk is
+    full.
     """
     if 0 in shape:
         return np.zeros(shape, dtype)

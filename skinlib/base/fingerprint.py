@@ -60,7 +60,7 @@ def package_versions(module: str) -> dict[str, str]:
 
 
 def installed_versions(imported=tuple(DISTRIBUTIONS)) -> dict[str, str]:
-    """Return the versions of packages, given as they are imported, by installed name; those that are absent left out."""
+    """Return the versions of packages, given as they are imported, by installed name; absent ones are left out."""
     versions = {}
     for name in sorted(imported):
         for distribution in DISTRIBUTIONS[name]:

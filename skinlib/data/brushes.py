@@ -7,10 +7,9 @@ with pigmented skin: A grey area", International Journal of Women's Dermatology 
 """
 
 from dataclasses import dataclass, replace
-import numpy as np
+
 import cv2
-
-
+import numpy as np
 
 MONK = (
     "#f6ede4", "#f3e7db", "#f7ead0", "#eadaba", "#d7bd96", "#a07e56", "#825c43", "#604134", "#3a312a", "#292420",

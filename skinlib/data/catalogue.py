@@ -5,15 +5,15 @@ Introduced in chapter 1, Data exploration.
 
 import contextlib
 import hashlib
+import itertools
 import json
-from pathlib import Path
 
 import pandas as pd
 from tqdm import tqdm
 
+from skinlib.base.errors import InputError
 from skinlib.base.fingerprint import key_for
 from skinlib.base.runner import threads
-from skinlib.base.errors import InputError
 from skinlib.base.settings import SPLITS, load_settings
 from skinlib.base.store import Store
 from skinlib.data.folders import Layout, commonest, list_files
@@ -34,7 +34,7 @@ def catalogue(layout: Layout, store: Store | None = None) -> tuple[pd.DataFrame,
       ("train", "validation" or "test"; "train" where the folder has no splits), sha256 and bytes of the file, format,
       width and height (pixels, upright) and content_id (the first 16 digits of sha256: only files that are equal to the
       byte share it). By split, then by class and path.
-    - left_out: path and reason of every other file there.
+    - left_out: path and reason of the others (see :func:`skinlib.data.folders.list_files`), in the same order.
 
     What decoding found is kept in ``store`` (by default that of :func:`skinlib.base.settings.load_settings`) under the
     sha256 of the content, so a second call only reads and hashes. Raises InputError where no photo can be used.
@@ -57,11 +57,11 @@ def catalogue(layout: Layout, store: Store | None = None) -> tuple[pd.DataFrame,
         raise InputError(f"{layout.root}: {_nothing(left_out)}")
 
     photos = pd.DataFrame(rows, columns=list(COLUMNS))
-    order = {key: number for number, key in enumerate((*SPLITS, *layout.classes.keys))}
-    photos = photos.sort_values(
-        ["split", "condition", "path"], key=lambda column: column.map(order) if column.name != "path" else column
-    )
-    left_out = sorted(left_out, key=lambda row: (layout.place(f"{row[0]}/") or ("~",), row[0]))
+    places = {place: number for number, place in enumerate(itertools.product(SPLITS, layout.classes.keys))}
+    order = [places[place] for place in zip(photos.split, photos.condition, strict=True)]
+    photos = photos.assign(order=order).sort_values(["order", "path"]).drop(columns="order")
+    # With "/" after it, since a folder that can't be opened has the place of what is in it.
+    left_out.sort(key=lambda row: (places.get(layout.place(f"{row[0]}/"), len(places)), row[0]))
     return photos.reset_index(drop=True), pd.DataFrame(left_out, columns=["path", "reason"], dtype=str)
 
 

@@ -6,6 +6,7 @@ and of the clinical photos; any other folder brings its own. Introduced in chapt
 
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -80,11 +81,16 @@ def same_name(folder: str) -> str:
     """Return what two spellings of a folder's name have in common: capitals, spaces, - and _ don't count.
 
     The public data set itself writes ``BA- cellulitis``, and many have ``Cats`` in one split and ``cats`` in another.
+    Nor does it count whether an accent is a character of its own, as on a Mac, or one with its letter.
 
     >>> same_name("BA- cellulitis") == same_name("ba_Cellulitis")
     True
     """
-    return re.sub(r"[\s_-]+", "", folder.casefold()) or folder
+    return re.sub(r"[\s_-]+", "", _composed(folder).casefold()) or folder
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def from_folders(folders: Iterable[str], known: Iterable[Class] = ()) -> Classes:
@@ -107,10 +113,12 @@ def from_folders(folders: Iterable[str], known: Iterable[Class] = ()) -> Classes
         if name in named:
             members.append(named[name])
             continue
-        key = re.sub(r"\W+", "-", folder.casefold()).strip("-_") or f"class-{number + 1}"
+        key = re.sub(r"\W+", "-", _composed(folder).casefold()).strip("-_") or f"class-{number + 1}"
         taken = {*RESERVED, *(one.key for one in (*members, *named.values()))}
         free = (candidate for candidate in (key, f"{key}-class", *(f"{key}-{n}" for n in range(2, 10_000))))
         key = next(candidate for candidate in free if candidate not in taken)
-        title = " ".join(re.sub(r"[_-]+", " ", folder).split()) or folder
+        title = " ".join(re.sub(r"[_-]+", " ", _composed(folder)).split()) or folder
+        # Strangers choose the names of folders, and a terminal obeys some characters.
+        title = "".join(character if character.isprintable() else "?" for character in title)
         members.append(Class(key, folder, title[:1].upper() + title[1:], colour=next(colours)))
     return Classes(tuple(members))

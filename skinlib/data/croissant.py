@@ -5,20 +5,20 @@ the *RAI* vocabulary (responsible AI): how the data came about, whom it shows, w
 don't know, it says we don't know. Introduced on the page of the data card.
 """
 
-import skinlib
-import json
-from pathlib import Path
-import pandas as pd
-from urllib.parse import quote
 import glob
 import hashlib
+import json
+from pathlib import Path
+from urllib.parse import quote
 
+import pandas as pd
+
+import skinlib
 from skinlib.base.files import written_whole
 from skinlib.data.conditions import UNPACKED
 from skinlib.data.dataset import DataSet
-from skinlib.data.splits import check_audited
 from skinlib.data.fetch import COMMIT, FILES_URL, KAGGLE_PAGE, MANIFEST, REPOSITORY
-
+from skinlib.data.splits import check_audited
 
 RELEASED = "2026-11-24"
 """Day on which this version of the book, and of what it draws, was released."""
@@ -48,9 +48,9 @@ CONTEXT = {
 
 COLUMNS = {
     "path": ("sc:Text", "place in the folder, with /"),
-    "condition": (["sc:Text", "cr:Label"], "the condition whose folder it lies in: a label, not a checked diagnosis"),
-    "group": ("sc:Text", "what causes the condition: bacterial, fungal, parasitic or viral"),
-    "split": ("sc:Text", "train or test, as the data set itself divides them"),
+    "condition": (["sc:Text", "cr:Label"], "the class whose folder it lies in: a label, which nobody here has checked"),
+    "group": ("sc:Text", "what the class belongs to, such as the cause of a disease; empty where nobody said"),
+    "split": ("sc:Text", "train, validation or test, as the data set itself divides them; train where it does not"),
     "photo_id": ("sc:Text", "shared by the files that are known to show one photo"),
     "sha256": ("sc:Text", "of the file's bytes"),
     "width": ("sc:Integer", "pixels, upright"),
@@ -117,20 +117,22 @@ def describe(data: DataSet) -> dict:
     """Return the Croissant description of a data set, ready for JSON.
 
     It has three record sets: "catalogue", a row per file, whose rows the description itself holds; "images", the same
-    rows with their pixels, for those who have the files; and, where something was planted, "truth". Addresses of files are
-    relative to the folder of the photos, except for clinical photos in their usual places, whose files lie at a public
-    address. Raises InputError where nobody has looked for copies: pass what
+    rows with their pixels, for those who have the files; and, where something was planted, "truth". Addresses of files
+    are relative to the folder of the photos, except for clinical photos in their usual places, whose files lie at a
+    public address. Raises InputError where nobody has looked for copies: pass what
     :func:`skinlib.audit.copies.identified` returns.
     """
     check_audited(data.photos)
     described = {"drawn": SAMPLE, "clinical": CLINICAL}.get(data.kind, _own(data))
-    described |= {
+    described = described | {
         "rai:dataBiases": [*described.get("rai:dataBiases", []), *_one_size(data)],
         "rai:dataLimitations": [*described.get("rai:dataLimitations", []), _leak(data.photos)],
     }
     manifest = pd.read_csv(MANIFEST)
     published = set(zip(manifest.path, manifest.sha256, strict=True))
-    files = [_file(number, row, (row.path, row.sha256) in published) for number, row in enumerate(data.photos.itertuples())]
+    files = [
+        _file(number, row, (row.path, row.sha256) in published) for number, row in enumerate(data.photos.itertuples())
+    ]
     record_sets = [_catalogue(data.photos), _images()]
     if data.truth is not None:
         files.append(_truth_file(data.root / "truth.csv"))
@@ -183,9 +185,10 @@ def _one_size(data: DataSet) -> list[str]:
 def _leak(photos: pd.DataFrame) -> str:
     test = photos[photos.split == "test"]
     leaked = int(test.photo_id.isin(photos.photo_id[photos.split == "train"]).sum())
+    leak = f", and {leaked} of {len(test)} test files show one that is also among the training files"
     return (
-        f"By photo_id, {len(photos)} files show {photos.photo_id.nunique()} photos, and {leaked} of {len(test)} test "
-        "files show one that is also among the training files. Keep each photo_id on one side of a split."
+        f"By photo_id, {len(photos)} files show {photos.photo_id.nunique()} photos{leak if len(test) else ''}. "
+        "Keep each photo_id on one side of a split."
     )
 
 

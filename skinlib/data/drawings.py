@@ -9,7 +9,6 @@ import numpy as np
 from skinlib.data import brushes
 from skinlib.data.conditions import KEYS
 
-
 ONE_SIZE, ONE_SIZE_PIXELS = "nail-fungus", 128
 """The condition whose photos all have one size, and the side of that square."""
 OTHERS = ("healthy", "mark", "object")
@@ -27,14 +26,20 @@ def _cellulitis(scene: brushes.Scene) -> None:
     distance = brushes.blob(scene, x, y, rng.uniform(0.5, 0.75), 0.35)
     field = distance + 0.14 * brushes.noise(scene, 0.22) + 0.04 * brushes.noise(scene, 0.05)
     red = brushes.ramp(field, 1.4, 0.3) * scene.body
-    brushes.redden(scene, red * (rng.uniform(1.1, 1.7) + 0.12 * brushes.noise(scene, 0.1) + 0.06 * brushes.noise(scene, 0.02)))
+    brushes.redden(
+        scene, red * (rng.uniform(1.1, 1.7) + 0.12 * brushes.noise(scene, 0.1) + 0.06 * brushes.noise(scene, 0.02))
+    )
     smooth = cv2.GaussianBlur(scene.height, (0, 0), 0.012 * scene.scale)
     scene.height += (smooth - scene.height) * 0.85 * red  # tight skin loses its lines
     scene.height += rng.uniform(0.03, 0.08) * brushes.ramp(distance, 1.4, 0.2) * scene.body
     scene.height -= rng.uniform(0, 0.0015) * red * np.maximum(brushes.noise(scene, 0.03), 0)
     scene.shine += rng.uniform(0.1, 0.4) * red
     if rng.random() < 0.12:
-        pen = np.exp(-(((distance - 1.2) / 0.025) ** 2)) * brushes.ramp(brushes.noise(scene, 0.12), -1.2, -0.9) * scene.body
+        pen = (
+            np.exp(-(((distance - 1.2) / 0.025) ** 2))
+            * brushes.ramp(brushes.noise(scene, 0.12), -1.2, -0.9)
+            * scene.body
+        )
         brushes.paint(scene, brushes.rgb(str(rng.choice(["#20242e", "#2b3f8c"]))), 0.75 * pen)
     scene.lesion += red * 1.3
 
@@ -48,7 +53,11 @@ def _impetigo(scene: brushes.Scene) -> None:
         x, y = rng.normal(0, 0.06 if patch == 0 else 0.3, 2)
         size = rng.uniform(0.24, 0.38) if patch == 0 else rng.uniform(0.05, 0.16)
         spot = brushes.near(scene, x, y, 2 * size)
-        field = brushes.blob(spot, x, y, size, 0.4) + 0.12 * brushes.noise(spot, size / 3) + 0.05 * brushes.noise(spot, 0.02)
+        field = (
+            brushes.blob(spot, x, y, size, 0.4)
+            + 0.12 * brushes.noise(spot, size / 3)
+            + 0.05 * brushes.noise(spot, 0.02)
+        )
         base = brushes.ramp(field, 1.3, 0.75) * spot.body
         brushes.redden(spot, rng.uniform(0.7, 1.3) * base * (1 + 0.15 * brushes.noise(spot, 0.03)))
         spot.shine += 0.4 * base
@@ -128,7 +137,11 @@ def _ringworm(scene: brushes.Scene) -> None:
     for ring in range(rng.choice([1, 2, 3], p=[0.65, 0.25, 0.1])):
         x, y = rng.normal(0, 0.06 if ring == 0 else 0.4, 2)
         size = rng.uniform(0.34, 0.5) if ring == 0 else rng.uniform(0.12, 0.24)
-        distance = brushes.blob(scene, x, y, size, 0.2) + 0.04 * brushes.noise(scene, 0.1) + 0.012 * brushes.noise(scene, 0.025)
+        distance = (
+            brushes.blob(scene, x, y, size, 0.2)
+            + 0.04 * brushes.noise(scene, 0.1)
+            + 0.012 * brushes.noise(scene, 0.025)
+        )
         width = rng.uniform(0.18, 0.3)
         border = np.exp(-(((distance - 1 + width) / width) ** 2)) * brushes.ramp(distance, 1.15, 0.9) * scene.body
         inside = brushes.ramp(distance, 1.0, 0.8) * scene.body
@@ -155,7 +168,9 @@ def _larva_migrans(scene: brushes.Scene) -> None:
     width = rng.uniform(0.02, 0.032) * (1 + 0.2 * brushes.noise(scene, 0.05))
     track = np.exp(-((distance / width) ** 2)) * scene.body
     glow = np.exp(-distance / 0.04) * scene.body
-    brushes.redden(scene, rng.uniform(1.0, 1.6) * track + rng.uniform(0.2, 0.6) * glow * (1 + 0.3 * brushes.noise(scene, 0.03)))
+    brushes.redden(
+        scene, rng.uniform(1.0, 1.6) * track + rng.uniform(0.2, 0.6) * glow * (1 + 0.3 * brushes.noise(scene, 0.03))
+    )
     scene.height += rng.uniform(0.6, 1.0) * 0.018 * track
     scene.shine += 0.3 * track
     brushes.scales(scene, rng.uniform(0, 0.6) * track, 0.012)
@@ -258,7 +273,9 @@ def _mole(scene: brushes.Scene) -> None:
         field = brushes.blob(spot, x, y, radius, 0.3) + 0.05 * brushes.noise(spot, radius / 4)
         inside = brushes.ramp(field, 1.1, rng.uniform(0.7, 0.95)) * spot.body
         dots = brushes.ramp(brushes.noise(spot, 0.014), 0.2, 1.6) * brushes.ramp(field, 1.0, 0.3)
-        brushes.paint(spot, base * np.float32([0.55, 0.42, 0.34]), inside * (0.8 + 0.1 * brushes.noise(spot, radius / 3)))
+        brushes.paint(
+            spot, base * np.float32([0.55, 0.42, 0.34]), inside * (0.8 + 0.1 * brushes.noise(spot, radius / 3))
+        )
         brushes.paint(spot, base * np.float32([0.28, 0.2, 0.17]), 0.7 * inside * dots)
         spot.height += rng.uniform(0, 0.35) * radius * brushes.ramp(field, 1.1, 0.0) * spot.body
         spot.height += 0.0012 * inside * brushes.noise(spot, 0.012)
@@ -391,7 +408,9 @@ def _plant(scene: brushes.Scene) -> None:
         half = 0.24 * np.sqrt(np.clip(np.sin(np.pi * np.clip(u, 0, 1) ** 0.8), 0, 1)) * (1.15 - 0.5 * u)
         edge = np.abs(v) / np.maximum(half, 1e-3)
         inside = brushes.ramp(edge, 1.0, 0.94) * (u > 0) * (u < 1)
-        brushes.paint(scene, brushes.rgb("#0c1208"), 0.55 * brushes.ramp(edge, 1.5, 0.9) * (u > -0.05) * (u < 1.05))  # its shadow
+        brushes.paint(
+            scene, brushes.rgb("#0c1208"), 0.55 * brushes.ramp(edge, 1.5, 0.9) * (u > -0.05) * (u < 1.05)
+        )  # its shadow
         value = (0.35 + 0.35 * number / n_leaves) * rng.uniform(0.8, 1.15)
         hsv = np.float32([[[hue + rng.normal(0, 8), rng.uniform(0.45, 0.75), value]]])
         green = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
@@ -421,7 +440,9 @@ def draw_other(kind: str, rng: np.random.Generator, tone: int) -> np.ndarray:
     """
     drawings = _OTHER_DRAWINGS[kind]
     drawing = drawings[rng.choice(len(drawings), p=(0.85, 0.15) if kind == "healthy" else None)]
-    scene = brushes.new_scene(rng, tone, brushes.photo_size(rng), rng.normal(0, 0.3) if drawing is brushes.toes else rng.uniform(0, 6.3))
+    scene = brushes.new_scene(
+        rng, tone, brushes.photo_size(rng), rng.normal(0, 0.3) if drawing is brushes.toes else rng.uniform(0, 6.3)
+    )
     brushes.background(scene)
     drawing(scene)
     if kind != "object" and drawing is not brushes.toes:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skinlib.base.errors import InputError
-
 from skinlib.base.settings import SPLITS
 from skinlib.data.classes import Classes, from_folders
 from skinlib.data.conditions import CONDITIONS, UNPACKED
@@ -29,6 +28,8 @@ PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".ti
 """By which a file is taken for a photo where its place doesn't tell. Elsewhere its content decides."""
 SYSTEM_FILES = ("thumbs.db", "desktop.ini", "icon\r")
 """Files that an operating system leaves in folders of photos, in lower case. Others of that kind begin with a dot."""
+SYSTEM_FOLDERS = ("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found")
+"""Folders that systems, archives and network drives leave there: Apple's zip files have the first one."""
 EXPECTED = (
     "expected a folder for each class, or train/ and test/ (and validation/) that hold one for each class; see README"
 )
@@ -64,12 +65,20 @@ def find_root(folder: Path) -> Path:
     for _ in range(3):
         below = _folders(folder)
         named = [name for name in below if name in UNPACKED and split_folders(folder / name)]
-        # One folder that holds nothing but the splits, as archives have it, is no class.
-        alone = [name for name in below if len(below) == 1 and split_folders(folder / name)]
+        alone = [name for name in below if len(below) == 1 and _wraps(folder, name)]
         if split_folders(folder) or not (named or alone):
             break
         folder = folder / (named or alone)[0]
     return folder
+
+
+def _wraps(folder: Path, name: str) -> bool:
+    """Tell whether the only folder in ``folder`` holds all the others, and is no class: one alone could teach nothing.
+
+    Where photos lie beside other folders, nobody can say what is meant, and none of them should go unsaid.
+    """
+    inner = folder / name
+    return bool(split_folders(inner) or (_with_files(inner) and not _photos(inner) and not _photos(folder)))
 
 
 def look(root: Path) -> Layout:
@@ -80,6 +89,7 @@ def look(root: Path) -> Layout:
     splits = split_folders(root)
     # Beside class folders a plain folder may have anything; within a split's folder every folder is a class.
     names = {name for _, folder in splits for name in _folders(root / folder)} if splits else _with_files(root)
+    names = {name for name in names if _is_text(name)}
     if not names:
         raise InputError(f"{root}: holds no folder with photos: {EXPECTED}")
     return Layout(root, splits or (("train", ""),), from_folders(names, CONDITIONS))
@@ -110,34 +120,37 @@ def split_of(name: str) -> str | None:
 def list_files(layout: Layout) -> tuple[list[str], list[tuple[str, str]]]:
     """Return (relative paths of the files that may be photos of a class, [(path, reason)] of the others).
 
-    Of files that have no place in the layout, only those are named that look like photos: nothing that a person would
-    miss goes unsaid, and a README is no photo that was left out.
+    Of files that have no place in the layout, only those are named that look like photos and aren't hidden: nothing
+    that a person would miss goes unsaid, and a README is no photo that was left out.
     """
     files, left_out = [], []
     for path in _walk(layout.root, left_out):
         relative = path.relative_to(layout.root).as_posix()
         reason = why_not(layout, path)
+        looks_like_one = relative.lower().endswith(PHOTO_ENDINGS)
+        missed_by_nobody = reason in UNSEEN or (reason == NO_PLACE and not looks_like_one)
         if not reason:
             files.append(relative)
-        elif reason != NO_PLACE or relative.lower().endswith(PHOTO_ENDINGS):
+        elif layout.place(relative) or not missed_by_nobody:
             # A name that isn't valid text would break every table and file written later.
             left_out.append((relative.encode(errors="replace").decode(), reason))
     return files, left_out
 
 
 NO_PLACE = "not in the folder of a class"
+HIDDEN, OF_THE_SYSTEM = "hidden file", "left by the operating system"
+UNSEEN = (HIDDEN, OF_THE_SYSTEM)
+"""Why a file is left out that nobody knows of who looks at the folder."""
 
 
 def why_not(layout: Layout, path: Path) -> str:
     """Say why the file at ``path`` can't be a photo of the data set, judged by its place and name; "" if it may be."""
     parts = path.relative_to(layout.root).parts
     if any(part.startswith(".") for part in parts):
-        return "hidden file"
-    if parts[-1].lower() in SYSTEM_FILES:
-        return "left by the operating system"
-    try:
-        str(path).encode()
-    except UnicodeEncodeError:
+        return HIDDEN
+    if parts[-1].lower() in SYSTEM_FILES or any(part.lower() in SYSTEM_FOLDERS for part in parts[:-1]):
+        return OF_THE_SYSTEM
+    if not _is_text(str(path)):
         return "its name is not valid text"
     if path.is_symlink():
         if not path.exists():
@@ -172,14 +185,41 @@ def _walk(root: Path, left_out: list[tuple[str, str]]) -> Iterator[Path]:
 
 
 def _folders(folder: Path) -> list[str]:
-    """Return the names of the folders in ``folder``, hidden ones and links left out, in alphabetical order."""
+    """Return the names of the folders in ``folder``, in alphabetical order: no hidden ones, no system's, no links."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(e.name for e in entries if e.is_dir(follow_symlinks=False) and not e.name.startswith("."))
+            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     except OSError:
         return []
+    return [name for name in names if not _unseen(name, SYSTEM_FOLDERS)]
 
 
 def _with_files(folder: Path) -> set[str]:
-    """Return the names of the folders in ``folder`` that hold a file, at any depth."""
-    return {name for name in _folders(folder) if any(files for *_, files in os.walk(folder / name))}
+    """Return the names of the folders in ``folder`` that hold a file which a person sees, at any depth."""
+    return {name for name in _folders(folder) if _holds_file(folder / name)}
+
+
+def _holds_file(folder: Path) -> bool:
+    for _, below, files in os.walk(folder):
+        below[:] = [name for name in below if not _unseen(name, SYSTEM_FOLDERS)]
+        if not all(_unseen(name, SYSTEM_FILES) for name in files):
+            return True
+    return False
+
+
+def _photos(folder: Path) -> list[str]:
+    """Return the names of the files in ``folder`` itself that look like photos."""
+    names = (name for name in os.listdir(folder) if name.lower().endswith(PHOTO_ENDINGS))
+    return [name for name in names if not name.startswith(".")]
+
+
+def _unseen(name: str, of_the_system: tuple[str, ...]) -> bool:
+    return name.startswith(".") or name.lower() in of_the_system
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # bytes of another encoding
+        return False
+    return True

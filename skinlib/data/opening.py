@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from skinlib.base.errors import InputError
-
 from skinlib.base.settings import Settings, load_settings
 from skinlib.data.catalogue import catalogue
 from skinlib.data.conditions import CONDITIONS
@@ -47,7 +46,7 @@ def open_data(settings: Settings | None = None) -> DataSet:
         left_out = left_out[~left_out.path.isin(truth["mask"])].reset_index(drop=True)
     else:
         kind = "clinical" if photos.sha256.isin(clinical_hashes()).all() else "own"
-    if kind != "own":
+    if kind != "own" and photos.condition.isin(CONDITIONS.keys).all():  # somebody may have sorted them anew
         layout = replace(layout, classes=CONDITIONS)  # those without a photo, too
     named = settings.data in ("sample", "clinical")
     name = settings.data if named else root.resolve().name
@@ -59,11 +58,13 @@ def _truth(root: Path, photos: pd.DataFrame) -> pd.DataFrame | None:
 
     People have files of that name, and a copy of ours beside other photos says nothing about them.
     """
+    file = root / "truth.csv"
     try:
-        truth = pd.read_csv(root / "truth.csv", keep_default_na=False)
+        # The first line alone, since a file of somebody's own may be large; and reading a pipe would wait for ever.
+        if not file.is_file() or not set(TRUTH_COLUMNS) <= set(pd.read_csv(file, nrows=0).columns):
+            return None
+        truth = pd.read_csv(file, keep_default_na=False)
     except (OSError, ValueError):  # pandas' errors of parsing and decoding are ValueErrors
-        return None
-    if not set(TRUTH_COLUMNS) <= set(truth.columns):
         return None
     listed = set(zip(truth["path"].astype(str), truth["sha256"].astype(str), strict=True))
     return truth if set(zip(photos.path, photos.sha256, strict=True)) <= listed else None

@@ -3,17 +3,17 @@
 Introduced in chapter 2, Preprocessing.
 """
 
-import re
-from pathlib import Path
-import numpy as np
+import contextlib
 import io
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
 import PIL
 from PIL import Image, ImageOps
-import contextlib
-import warnings
 
 from skinlib.base.errors import InputError
-
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 """What a photo may be stored as. Pillow knows dozens more that no camera writes, and each is code open to attack."""
@@ -24,9 +24,6 @@ PIXEL_LIMIT = 100_000_000
 SCAN_LIMIT = 100
 """Scans above which a JPEG isn't decoded. Cameras write one, web sites about ten; thousands keep a decoder busy for a
 minute."""
-
-READER = 2
-"""Version of :func:`decode`. Raise it when the pixels or the checks change: kept results are then made anew."""
 
 SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM")
 """First bytes of the formats above, to tell a photo cut short in its header from something else."""

@@ -4,24 +4,24 @@ A folder with copies, leaks, wrong labels, a watermark and damaged files put in 
 tells where each of them is. Introduced in chapter 1, Data exploration.
 """
 
-import cv2
-import numpy as np
+import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
-from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
 import pandas as pd
 from tqdm import tqdm
-import hashlib
 
+from skinlib.base.errors import InputError
 from skinlib.base.files import written_whole
 from skinlib.base.fingerprint import key_for
-from skinlib.base.errors import InputError
 from skinlib.base.settings import Settings
 from skinlib.data import brushes
 from skinlib.data.conditions import CONDITIONS, KEYS, SPLIT_FOLDERS
 from skinlib.data.drawings import ONE_SIZE, OTHERS, draw, draw_other
-
 
 # The faults, at rates like those of the clinical set: its 1,159 files show about 400 photos, and about 200 of its
 # 234 test files copy a training file. We leak a little less, so that enough clean test photos stay to compare with.
@@ -157,7 +157,9 @@ def _plan(per_class: int, seed: int) -> list[dict]:
             )  # fmt: skip
 
     # Damaged files take the place of copies, so that no copy lacks its original. Every fourth lies in the test set.
-    copies = {split: _spread([r for r in rows if (r["split"], r["kind"]) == (split, "copy")], rng) for split in SPLIT_FOLDERS}
+    copies = {
+        split: _spread([r for r in rows if (r["split"], r["kind"]) == (split, "copy")], rng) for split in SPLIT_FOLDERS
+    }
     for i in range(max(len(DAMAGES), round(DAMAGED_SHARE * len(rows)))):
         split = "test" if i % 4 == 3 and copies["test"] else "train"
         row = copies[split].pop(0)

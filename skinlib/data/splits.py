@@ -4,18 +4,18 @@ Introduced in chapter 3, Training. ``clinical_splits.csv`` beside this file is t
 anybody who uses it can compare with anybody else who does.
 """
 
+import warnings
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+
 import numpy as np
 import pandas as pd
-from collections.abc import Iterator
 from sklearn.model_selection import StratifiedGroupKFold
 
 from skinlib.base.errors import InputError
 from skinlib.base.settings import SPLITS
 from skinlib.data.classes import Classes
-from functools import cache
-
-
 
 VALIDATION_SHARE = 0.2
 """Share of the photos not kept for testing that become validation photos, as in the original recipe."""
@@ -32,8 +32,8 @@ CLINICAL_VERSION = 1
 def official(photos: pd.DataFrame, seed: int = 0, validation_share: float = VALIDATION_SHARE) -> np.ndarray:
     """Return "train", "validation" or "test" for each row of a catalogue, as an array of strings.
 
-    The test photos are the data set's own, and so are the validation photos where it has some. Elsewhere of each class's
-    training photos a random share becomes validation, as in the original recipe; here the draw has a seed. Nothing
+    The test photos are the data set's own, and so are the validation photos where it has some. Elsewhere a random share
+    of each class's training photos becomes validation, as in the original recipe; here the draw has a seed. Nothing
     keeps copies of one photo together. Raises InputError where the data set has no test photos of its own.
     """
     if not (photos.split == "test").any():
@@ -51,8 +51,8 @@ def official(photos: pd.DataFrame, seed: int = 0, validation_share: float = VALI
 def grouped(photos: pd.DataFrame, seed: int = 0) -> np.ndarray:
     """Return "train", "validation" or "test" for each row of a catalogue; all files of a photo get the same.
 
-    ``photos`` needs the ``photo_id`` of :func:`skinlib.audit.copies.identified`. The shares are counted in photos, of each
-    condition apart. For the clinical photos the shipped split is returned, whatever the seed.
+    ``photos`` needs the ``photo_id`` of :func:`skinlib.audit.copies.identified`. The shares are counted in photos, of
+    each condition apart. For the clinical photos the shipped split is returned, whatever the seed.
 
     A photo that lies in the folders of two conditions is for training: nobody can say which answer would be right, so
     it must not judge. Nor is it left out, for that would take the error out of the training that the split is to judge.
@@ -110,14 +110,21 @@ def folds(photos: pd.DataFrame, n_folds: int = N_FOLDS, n_repeats: int = 1, seed
     """Yield which rows are held out, bool (n,), fold after fold: repeated stratified group k-fold.
 
     In each repeat every row is held out once, all files of a photo together, and the folds have about the same mix of
-    conditions. Raises InputError where nobody has looked for copies, or where there are fewer photos than folds.
+    conditions. Raises InputError where nobody has looked for copies, where there are fewer photos than folds, or where
+    no class has as many files.
     """
     check_audited(photos)
     if photos.photo_id.nunique() < n_folds:
         raise InputError(f"{photos.photo_id.nunique()} photos can't be dealt into {n_folds} folds: add some")
+    if (most := photos.condition.value_counts().max()) < n_folds:
+        raise InputError(f"classes of {most} files at most can't be dealt into {n_folds} folds: add some photos")
     for repeat in range(n_repeats):
         folding = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed + repeat)
-        for _, rows in folding.split(photos, photos.condition, photos.photo_id):
+        with warnings.catch_warnings():
+            # That a class is in fewer folds than there are is no news to whoever has so few photos of it.
+            warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+            dealt = list(folding.split(photos, photos.condition, photos.photo_id))
+        for _, rows in dealt:
             held_out = np.zeros(len(photos), dtype=bool)
             held_out[rows] = True
             yield held_out

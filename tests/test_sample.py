@@ -1,20 +1,24 @@
-"""The simulated simulated: repeatable, shaped like the clinical set, and truthful about its faults."""
+"""The drawn sample: repeatable, shaped like the clinical set, and truthful about its faults."""
 
 import hashlib
 import json
 import subprocess
 import sys
+import threading
+import time
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pandas as pd
 import pytest
+from drawn import fill
 
 from skinlib.base.errors import InputError
 from skinlib.base.files import written_whole
 from skinlib.base.settings import SPEEDS, load_settings
 from skinlib.data import brushes, drawings, sample
-from skinlib.data.conditions import CONDITIONS, KEYS, SPLITS, by_key
+from skinlib.data.conditions import CONDITIONS, KEYS, SPLIT_FOLDERS
 
 PER_CLASS = 10
 
@@ -41,7 +45,7 @@ def mask(path):
 
 @pytest.fixture(scope="module")
 def simulated(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("simulate") / "sample"
+    folder = tmp_path_factory.mktemp("simulated") / "sample"
     return folder, sample.write_sample(folder, PER_CLASS, seed=3)
 
 
@@ -63,7 +67,7 @@ def drawn_photos():
 def test_same_seed_same_bytes_here_and_in_another_process(simulated, tmp_path):
     folder, _ = simulated
     sample.write_sample(tmp_path / "again", PER_CLASS, seed=3)
-    code = "import sys; from pathlib import Path; from skinlib import simulate; "
+    code = "import sys; from pathlib import Path; from skinlib.data import sample; "
     code += f"sample.write_sample(Path(sys.argv[1]), {PER_CLASS}, 3)"
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "other")], check=True)
     assert digest(folder) == digest(tmp_path / "again") == digest(tmp_path / "other")
@@ -82,21 +86,27 @@ def test_another_seed_gives_other_photos(simulated, tmp_path):
 def test_folders_have_the_clinical_shape(simulated):
     folder, truth = simulated
     for condition in CONDITIONS:
-        counts = {split: len(list((folder / SPLITS[split] / condition.folder).iterdir())) for split in SPLITS}
+        counts = {
+            split: len(list((folder / place / condition.folder).iterdir())) for split, place in SPLIT_FOLDERS.items()
+        }
         assert counts == {"train": 8, "test": 2}
-    files = {p.relative_to(folder).as_posix() for split in SPLITS.values() for p in (folder / split).rglob("*.*")}
+    files = {
+        p.relative_to(folder).as_posix() for place in SPLIT_FOLDERS.values() for p in (folder / place).rglob("*.*")
+    }
     assert files == set(truth.path)
     assert {p.name for p in folder.iterdir()} == {"train_set", "test_set", "masks", "truth.csv"}
 
 
 def test_truth_csv_is_the_returned_table(simulated):
     folder, truth = simulated
-    pd.testing.assert_frame_equal(sample.read_truth(folder), truth)
+    pd.testing.assert_frame_equal(pd.read_csv(folder / "truth.csv", keep_default_na=False), truth)
+    assert tuple(truth.columns) == sample.TRUTH_COLUMNS
     assert truth.path.is_unique
     for row in truth.itertuples():
-        assert row.path.startswith(f"{SPLITS[row.split]}/{by_key(row.label).folder}/{row.label}-")
+        assert row.path.startswith(f"{SPLIT_FOLDERS[row.split]}/{CONDITIONS[row.label].folder}/{row.label}-")
         assert row.mislabelled == (row.condition != row.label)
         assert row.tone in brushes.TONES
+        assert row.sha256 == hashlib.sha256((folder / row.path).read_bytes()).hexdigest()
 
 
 def test_copies_share_all_that_is_true_of_their_original(truth):
@@ -278,7 +288,7 @@ def test_finished_photos_of_dark_skin_are_darker(drawn_photos):
 
 
 def test_draw_returns_a_photo_and_a_mask(drawn_photos):
-    for pairs in drawings.values():
+    for pairs in drawn_photos.values():
         for picture, lesion in pairs:
             assert picture.dtype == lesion.dtype == np.uint8
             assert picture.shape == (*lesion.shape, 3)
@@ -297,7 +307,7 @@ def test_interrupted_drawing_leaves_nothing_behind(tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return whole(row, rng)
 
-    monkeypatch.setattr(simulated, "_make_original", failing)
+    monkeypatch.setattr(sample, "_make_original", failing)
     with pytest.raises(KeyboardInterrupt):
         sample.write_sample(tmp_path / "sample", 5)
     assert len(calls) > 5
@@ -327,37 +337,79 @@ def small(tmp_path, monkeypatch):
     return load_settings(cache=tmp_path / "cache", speed="quick", seed=1)
 
 
+def drawn_folders(settings):
+    """Return the folders of samples in the store."""
+    return [path for path in (settings.cache / "samples").iterdir() if path.is_dir()]
+
+
 def test_sample_folder_is_drawn_once(small, monkeypatch):
     folder = sample.sample_folder(small)
-    assert len(sample.read_truth(folder)) == 5 * len(KEYS)
-    monkeypatch.setattr(simulated, "write_sample", lambda *_: pytest.fail("drawn again"))
+    assert len(pd.read_csv(folder / "truth.csv")) == 5 * len(KEYS)
+    monkeypatch.setattr(sample, "draw_sample", lambda *_: pytest.fail("drawn again"))
     assert sample.sample_folder(small) == folder
-    assert [p.name for p in small.cache.iterdir()] == [folder.name]
+    assert drawn_folders(small) == [folder]
 
 
-def test_sample_folder_when_another_process_was_faster(small, monkeypatch):
-    """The other one finishes while we draw: we take its folder, and drop ours."""
-    fill = sample._fill
+@pytest.fixture
+def drawn_quickly(monkeypatch):
+    """Have samples drawn in no time, without photos; return the list of the sizes and seeds drawn."""
+    calls = []
 
-    def slower(folder, rows, seed):
-        table = fill(folder, rows, seed)
-        monkeypatch.setattr(simulated, "_fill", fill)
-        sample.sample_folder(small)
-        return table
+    def draw(folder, per_class, seed):
+        calls.append((per_class, seed))
+        fill(folder, {"truth.csv": b"path", "train_set/a.png": f"{per_class} {seed}".encode()})
 
-    monkeypatch.setattr(simulated, "_fill", slower)
+    monkeypatch.setattr(sample, "draw_sample", draw)
+    return calls
+
+
+def test_a_damaged_sample_is_drawn_anew(small, drawn_quickly):
     folder = sample.sample_folder(small)
-    assert (folder / "truth.csv").is_file()
-    assert [p.name for p in small.cache.iterdir()] == [folder.name]
+    (folder / "train_set" / "a.png").write_bytes(b"not what was drawn")
+    assert sample.sample_folder(small) == folder
+    assert (folder / "train_set" / "a.png").read_bytes() == b"5 1"
+    assert drawn_quickly == [(5, 1), (5, 1)] and drawn_folders(small) == [folder]
+
+
+def test_each_size_and_seed_has_a_sample_of_its_own(small, drawn_quickly, monkeypatch):
+    folders = {sample.sample_folder(small), sample.sample_folder(replace(small, seed=2))}
+    monkeypatch.setitem(SPEEDS, "quick", 6)
+    folders |= {sample.sample_folder(small)}
+    assert drawn_quickly == [(5, 1), (5, 2), (6, 1)]
+    assert len(folders) == 3 and set(drawn_folders(small)) == folders
+
+
+def test_sample_folder_when_another_process_is_at_it(small, monkeypatch):
+    """The second waits for the first and takes its folder."""
+    draw, begun = sample.draw_sample, threading.Event()
+    drawn_by = []
+
+    def slower(*arguments):
+        drawn_by.append(threading.current_thread().name)
+        begun.set()
+        time.sleep(0.2)
+        return draw(*arguments)
+
+    monkeypatch.setattr(sample, "draw_sample", slower)
+    found = []
+    first = threading.Thread(target=lambda: found.append(sample.sample_folder(small)), name="first")
+    first.start()
+    assert begun.wait(20)
+    found.append(sample.sample_folder(small))
+    first.join()
+    assert found[0] == found[1] and drawn_by == ["first"]
+    assert (found[0] / "truth.csv").is_file()
+    assert drawn_folders(small) == [found[0]]
 
 
 def test_sample_folder_passes_on_real_failures(small, monkeypatch):
     def full(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(simulated, "_fill", full)
+    monkeypatch.setattr(sample, "draw_sample", full)
     with pytest.raises(OSError, match="no space left"):
         sample.sample_folder(small)
+    assert drawn_folders(small) == []
 
 
 def test_a_folder_in_use_is_never_replaced(tmp_path):
