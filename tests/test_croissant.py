@@ -15,7 +15,7 @@ import yaml
 
 from skinlib.audit.copies import identified
 from skinlib.base.settings import load_settings
-from skinlib.data import croissant, fetch
+from skinlib.data import clinical, croissant, fetch
 from skinlib.data.opening import open_data
 
 mlcroissant = pytest.importorskip("mlcroissant")
@@ -200,8 +200,8 @@ def test_the_clinical_photos_are_told_by_their_sources(clinical_folder, tmp_path
     assert set(listed) == set(manifest.index)
     assert all(file["sha256"] == manifest.sha256[path] for path, file in listed.items())
     assert all(file["contentSize"] == f"{manifest.bytes[path]} B" for path, file in listed.items())
-    assert description["url"] == fetch.KAGGLE_PAGE
-    assert fetch.COMMIT in description["sameAs"]
+    assert description["url"] == clinical.KAGGLE_PAGE
+    assert clinical.COMMIT in description["sameAs"]
     for question in ("license", "rai:dataCollection", "rai:dataAnnotationProtocol"):
         assert description[question].startswith("Unknown")
     assert "truth" not in {record_set["@id"] for record_set in description["recordSet"]}

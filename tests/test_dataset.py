@@ -319,4 +319,4 @@ def test_clinical_photos(clinical_folder, cache):
     manifest = pd.read_csv(fetch.MANIFEST)
     ours = data.photos[["path", "bytes", "sha256"]].sort_values("path").reset_index(drop=True)
     pd.testing.assert_frame_equal(ours, manifest.sort_values("path").reset_index(drop=True))
-    assert fetch._missing(clinical_folder, {row.path: (row.bytes, row.sha256) for row in manifest.itertuples()}) == []
+    assert fetch._missing(clinical_folder, manifest.set_index("path")) == []

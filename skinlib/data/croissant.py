@@ -15,9 +15,9 @@ import pandas as pd
 
 import skinlib
 from skinlib.base.files import written_whole
+from skinlib.data.clinical import COMMIT, FILES_URL, KAGGLE_PAGE, MANIFEST, REPOSITORY
 from skinlib.data.conditions import UNPACKED
 from skinlib.data.dataset import DataSet
-from skinlib.data.fetch import COMMIT, FILES_URL, KAGGLE_PAGE, MANIFEST, REPOSITORY
 from skinlib.data.splits import check_audited
 
 RELEASED = "2026-11-24"

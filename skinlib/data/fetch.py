@@ -3,7 +3,6 @@
 Introduced on the page of the data card.
 """
 
-import functools
 import os
 import sys
 import tempfile
@@ -18,33 +17,14 @@ import pooch
 from tqdm import tqdm
 
 from skinlib.base.errors import InputError, SkinlibError
-from skinlib.base.settings import Settings, load_settings
+from skinlib.base.settings import load_settings
+from skinlib.data.clinical import ARCHIVE_URL, FILES_URL, KAGGLE_PAGE, MANIFEST, clinical_folder
 from skinlib.data.conditions import UNPACKED
 
 TIMEOUT = 30
 """Seconds to wait for a connection, and between two parts of an answer."""
 RETRIES = 3
 """How often a single file is asked for again, after 1, 2 and 3 seconds."""
-
-KAGGLE_PAGE = "https://www.kaggle.com/datasets/subirbiswas19/skin-disease-dataset"
-"""Where the photos were published. They are fetched from a copy that can't change, and whose files have addresses."""
-REPOSITORY = "SumeetSinghBhati/Skin-Disease-Classification-SpectraDerm"
-COMMIT = "b7c97f0aab7fbea850fa4be02c720f299f33b3c3"
-ARCHIVE_URL = f"https://github.com/{REPOSITORY}/archive/{COMMIT}.zip"
-FILES_URL = f"https://raw.githubusercontent.com/{REPOSITORY}/{COMMIT}/{UNPACKED[0]}"
-MANIFEST = Path(__file__).with_name("clinical_manifest.csv")
-"""Path, bytes and SHA-256 of every clinical photo."""
-
-
-def clinical_folder(settings: Settings) -> Path:
-    """Return the folder in which the clinical photos are looked for, and into which they are fetched by default."""
-    return settings.cache / UNPACKED[0]
-
-
-@functools.cache
-def clinical_hashes() -> frozenset[str]:
-    """Return the SHA-256 of every clinical photo: by them they are known, whatever their folder is called."""
-    return frozenset(pd.read_csv(MANIFEST).sha256)
 
 
 def fetch(out: Path | None = None) -> Path:

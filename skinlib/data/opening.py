@@ -9,9 +9,9 @@ import pandas as pd
 from skinlib.base.errors import InputError
 from skinlib.base.settings import Settings, load_settings
 from skinlib.data.catalogue import catalogue
+from skinlib.data.clinical import clinical_folder, clinical_hashes
 from skinlib.data.conditions import CONDITIONS
 from skinlib.data.dataset import DataSet
-from skinlib.data.fetch import clinical_folder, clinical_hashes
 from skinlib.data.folders import find_root, look
 from skinlib.data.sample import TRUTH_COLUMNS, sample_folder
 
