@@ -75,8 +75,9 @@ lint: $(READY) ## check the code, the notebooks' style and the workflows
 	@$(BIN)/pytest --quiet tests/test_notebooks_style.py tests/test_package.py
 	@if command -v actionlint >/dev/null; then actionlint; else echo "actionlint is not installed: the workflows are checked on GitHub"; fi
 
-lock: ## resolve requirements.txt anew into requirements.lock (needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes requirements.txt -o requirements.lock
+lock: $(READY) ## resolve requirements.txt anew into requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements.txt -o requirements.lock
 
 clean: ## delete what was built; keeps .venv and the cache of photos and features
 	rm -rf _build .pytest_cache .ruff_cache .coverage htmlcov
