@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from skinlib.base.settings import load_settings
-from skinlib.data.dataset import open_data
+from skinlib.data.opening import open_data
 
 REPOSITORY = Path(__file__).parents[1]
 
