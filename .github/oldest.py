@@ -1,6 +1,6 @@
 """Print requirements with which the package still has to work: its oldest versions, and the pinned tools.
 
-    python .github/oldest.py > oldest.txt && uv pip install -r oldest.txt -e . --no-build-isolation
+    python .github/oldest.py > oldest.txt && uv pip install --resolution lowest-direct -r oldest.txt
 
 Of each dependency in pyproject.toml, extras included, the lower bound becomes the pin. What else requirements.txt pins
 for tests and book stays as it is.
@@ -22,7 +22,7 @@ def name_of(line: str) -> str:
 def main() -> None:
     """Print the requirements, one a line."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    wanted = project["dependencies"] + [line for extra in project["optional-dependencies"].values() for line in extra]
     bounds = {name_of(line): line for line in wanted if name_of(line) != project["name"]}
     pinned = [re.sub(r">=([\w.]+).*", r"==\1", line) for line in bounds.values()]
     lines = re.findall(r"^[\w.-]+(?:\[.*\])?==\S+", (ROOT / "requirements.txt").read_text("utf-8"), re.MULTILINE)

@@ -8,6 +8,8 @@ packages, the other over the weights at hand. Neither changes with words: the no
 What is kept repeats: no timings, no cell numbering left over from a session, one kernel name for everybody.
 """
 
+# ruff: noqa: E402 (of the imports some come after a line that makes them quick)
+
 import argparse
 import ast
 import base64
@@ -23,6 +25,9 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+# Absent: else nbformat's checks, which look at no address, begin with making a grammar of them, for a second or two.
+sys.modules.setdefault("rfc3987_syntax", None)
 
 import nbformat
 from filelock import FileLock

@@ -178,8 +178,8 @@ def test_the_build(tiny, tmp_path_factory):
 def test_a_failing_cell_fails_every_build(tiny):
     """Also the second one, on a warm cache; and a build that failed leaves no site behind that looks like a success."""
     write_notebook(tiny, "1 / 0")
-    (tiny / "_build" / "html").mkdir(parents=True)
     for _ in range(2):
+        (tiny / "_build" / "html").mkdir(parents=True)
         (tiny / "_build" / "html" / "index.html").write_text("of an earlier build")
         (tiny / "_build" / "stamp.json").write_text("{}")
         failed = build(tiny)
@@ -189,6 +189,7 @@ def test_a_failing_cell_fails_every_build(tiny):
         assert not (tiny / "_build" / "stamp.json").exists()
 
 
+@pytest.mark.slow
 def test_a_notebook_is_run_again_only_when_it_must_be(tiny):
     assert "'42'" in execute(tiny)[1] and runs(tiny) == 1
 
@@ -209,6 +210,7 @@ def test_a_notebook_is_run_again_only_when_it_must_be(tiny):
     assert "kept: 2" in execute(tiny)[1] and runs(tiny) == 3
 
 
+@pytest.mark.slow
 def test_a_notebook_is_saved_with_what_an_earlier_run_gave(tiny):
     """What is saved repeats; damage is no result; and after a failure the last good one stays."""
     out = ("--out", str(tiny / "saved"))
@@ -230,6 +232,7 @@ def test_only_the_sample_may_be_saved_among_the_notebooks(tiny):
     assert refused.returncode == 2 and "sample only" in refused.stderr and not runs(tiny)
 
 
+@pytest.mark.slow
 def test_the_page_with_the_model_is_made_when_it_must_be(tiny):
     """It is not made again for a change of prose, and a failure of its is one of the build."""
     made, words = tiny / "_build" / "extra" / "try" / "index.html", tiny / "skinlib" / "serve" / "space" / "words.txt"
