@@ -4,8 +4,8 @@
 
 Copies the files of this checkout that git knows into a temporary folder and builds the book there with this Python:
 *cold* with an empty cache, so that the sample is drawn, every notebook runs and the model of its page is made; *warm*
-where nothing changed; *touched* where one notebook did, in a line of code that changes no result. Then all tests run
-there, as ``make test`` runs them. What pytest has measured is read from its report in JUnit's form, or from the one
+where nothing changed; *touched* where one notebook did, in a line of code that changes no result. Then the tests run
+there, as ``make test`` runs them, on the notebooks that the build has run. What pytest has measured is read from its report in JUnit's form, or from the one
 that ``--tests`` names, of ``pytest --junitxml FILE``.
 
 This is no part of ``make bench``: the cold build and the tests alone take longer than all of that may. The result goes
@@ -32,7 +32,7 @@ ROOT = Path(__file__).resolve().parents[1]
 OUT = ROOT / "book" / "performance" / "book.json"
 TOUCHED = "notebooks/03_training.ipynb"
 SLOWEST = 10
-TEST_OPTIONS = ("--nbval", "--nbval-current-env", "--nbval-sanitize-with", "tests/nbval_sanitize.cfg")
+TEST_OPTIONS = ("-n", "2", "--dist", "loadfile", "-m", "not slow")
 SAMPLE = {"SKINLIB_DATA": "sample", "SKINLIB_WEIGHTS": "untrained", "SKINLIB_SPEED": "full", "SKINLIB_SEED": "0"}
 
 
@@ -88,7 +88,7 @@ def of_the_book(folder: Path, repeats: int) -> dict:
 def of_the_tests(report: Path) -> dict:
     """Read a report in JUnit's form; return how many tests there were, their time, and where most of it went.
 
-    A notebook's cells are tests, too. ``slowest`` are single tests, ``files`` all tests of a file together.
+    ``slowest`` are single tests, ``files`` all tests of a file together.
     """
     try:
         suites = list(ElementTree.parse(report).getroot().iter("testsuite"))

@@ -1,70 +1,53 @@
 """Build the book into _build/html, running again only what changed. `make book` calls this.
 
-Two fingerprints decide what is done. Where neither changed since the last good build, nothing. Where only pages or
-notebooks changed, the build runs the notebooks that changed. Where what shapes every result changed (skinlib, the
-lock, Python, the data, the weights, the seed), the execution cache is emptied first, so that every notebook runs.
+First execute.py runs the notebooks whose outputs no longer hold, and with them the script that makes the page with the
+model. Then Jupyter Book lays out all pages, which takes the outputs from there and runs nothing. Where nothing changed
+since the last good build, nothing is done.
 
 BOOK_REPOSITORY, the address of the repository on GitHub, adds launch buttons for Colab and Binder. In GitHub Actions
 it is known from GITHUB_REPOSITORY.
 """
 
-import hashlib
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
+import execute
 import yaml
+from execute import BUILD, ROOT, digest, tree
+from jupyter_cache import get_cache
+from jupyter_cache.base import CacheBundleIn
 
-ROOT = Path(__file__).resolve().parent.parent
 SPACE = ROOT / "skinlib/serve/space"
-BUILD = ROOT / "_build"
+TRY_PAGE = ROOT / "book/try_page.py"
 STAMP = BUILD / "stamp.json"
 CONFIG = BUILD / "_config.yml"
+CACHE = BUILD / ".jupyter_cache"  # Jupyter Book's own name for it
 EXTRA = BUILD / "extra"  # goes to the root of the site as it is
-CHOICES = ("SKINLIB_DATA", "SKINLIB_WEIGHTS", "SKINLIB_SPEED", "SKINLIB_SEED")
+PAGE_STAMP = BUILD / "page.txt"
 
 
-def digest(files: Iterable[Path], *words: str) -> str:
-    """Return the SHA-256 of the names and contents of ``files``, and of ``words``."""
-    total = hashlib.sha256(repr(words).encode())
-    for file in sorted(files):
-        with file.open("rb") as stream:
-            content = hashlib.file_digest(stream, "sha256").hexdigest()
-        total.update(f"{file}\0{content}\n".encode())
-    return total.hexdigest()
-
-
-def tree(folder: Path) -> list[Path]:
-    """Return every file under ``folder``, less what Python and Jupyter leave lying about."""
-    left_out = {"__pycache__", ".ipynb_checkpoints"}
-    return [file for file in folder.rglob("*") if file.is_file() and not left_out & set(file.parts)]
-
-
-def weights_at_hand() -> list[Path]:
-    """Return the weights files that a run would find: the one that is named, or those that Keras has downloaded."""
-    named = Path(os.environ.get("SKINLIB_WEIGHTS", "auto")).expanduser()
-    keras = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
-    return [named] if named.is_file() else sorted(keras.glob("resnet50*"))
+def sources() -> list[Path]:
+    """Return all notebooks of the book, those that are written as pages among them."""
+    return [*execute.notebooks(), *execute.pages()]
 
 
 def fingerprints() -> dict[str, str]:
     """Return a digest of the pages and notebooks, and one of all else that shapes the results in them."""
     pages = [*tree(ROOT / "book"), *tree(ROOT / "notebooks"), *tree(SPACE)]
     pages += [ROOT / "_config.yml", ROOT / "_toc.yml"]
-    data = Path(os.environ.get("SKINLIB_DATA", "sample")).expanduser()
-    shapers = [*tree(ROOT / "skinlib"), ROOT / "requirements.lock", *tree(ROOT / "book/results"), *weights_at_hand()]
-    if data.is_dir():
-        shapers += tree(data)
-    choices = [f"{name}={os.environ.get(name, '')}" for name in CHOICES]
     return {
         "pages": digest(pages, repository() or ""),
-        "results": digest(shapers, platform.python_version(), *choices),
+        "results": digest([], page_digest(), *map(execute.code_digest, sources()), execute.weights_digest()),
     }
+
+
+def page_digest() -> str:
+    """Return a digest of all that shapes the page with the model."""
+    return digest(tree(SPACE), execute.script_digest(TRY_PAGE), execute.weights_digest())
 
 
 def repository() -> str | None:
@@ -96,31 +79,31 @@ def write_config() -> None:
     CONFIG.write_text(yaml.safe_dump(config, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def environment() -> dict[str, str]:
-    """Return the environment of the build: kernels are this Python's, and skip the user's own start-up files."""
-    profile = BUILD / "ipython" / "profile_default" / "ipython_kernel_config.py"
-    profile.parent.mkdir(parents=True, exist_ok=True)
-    profile.write_text("c.IPKernelApp.log_level = 40  # errors only\n", encoding="utf-8")
-    changes = {
-        "IPYTHONDIR": str(BUILD / "ipython"),
-        "JUPYTER_PREFER_ENV_PATH": "1",
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-    }
-    return {name: value for name, value in os.environ.items() if name != "JUPYTER_PATH"} | changes
+def page_is_made() -> bool:
+    """Tell whether the page that runs the model in the browser lies where the site takes it from, and still holds."""
+    return (EXTRA / "try").is_dir() and PAGE_STAMP.exists() and PAGE_STAMP.read_text() == page_digest()
 
 
-def make_page(results: str) -> int:
-    """Put the page that runs the model in the browser where the site takes it from. Returns 0, or what failed gave."""
-    now, made = digest(tree(SPACE), results), BUILD / "page.txt"
-    if (EXTRA / "try").is_dir() and made.exists() and made.read_text() == now:
-        return 0
-    made.unlink(missing_ok=True)
+def run_notebooks() -> list[str]:
+    """Run what has to be run, the script that makes the page with the model included. Returns what failed."""
+    if page_is_made():
+        return execute.run(sources())
+    PAGE_STAMP.unlink(missing_ok=True)
     shutil.rmtree(EXTRA / "try", ignore_errors=True)
-    command = [sys.executable, ROOT / "book/try_page.py", EXTRA / "try"]
-    status = subprocess.run(command, cwd=ROOT, env=environment()).returncode
-    if not status:
-        made.write_text(now)
-    return status
+    failed = execute.run(sources(), [TRY_PAGE, EXTRA / "try"])
+    if TRY_PAGE.name not in failed:
+        PAGE_STAMP.write_text(page_digest())
+    return failed
+
+
+def hand_over() -> None:
+    """Put the executed notebooks where MyST-NB looks before it runs one, with the words and tags that they have now."""
+    shutil.rmtree(CACHE, ignore_errors=True)
+    cache = get_cache(CACHE)
+    for source in sources():
+        notebook = execute.executed(source)
+        notebook.metadata.language_info = {"name": "python", "pygments_lexer": "ipython3"}
+        cache.cache_notebook_bundle(CacheBundleIn(notebook, str(source)), overwrite=True)
 
 
 def main() -> int:
@@ -135,28 +118,21 @@ def main() -> int:
     # A build that fails must not leave the last one's stamp behind, nor pages that look like a success.
     STAMP.unlink(missing_ok=True)
     shutil.rmtree(BUILD / "html", ignore_errors=True)
-    cache = BUILD / ".jupyter_cache"
-    results = BUILD / "results.txt"  # which results the cache holds; kept also when a build fails half way
-    if not results.exists() or results.read_text() != now["results"]:
-        shutil.rmtree(cache, ignore_errors=True)
-        BUILD.mkdir(exist_ok=True)
-        results.write_text(now["results"])
-
-    status = make_page(now["results"])
-    if status:
-        print("The book was not built: its page with the model could not be made.", file=sys.stderr)
-        return status
+    failed = run_notebooks()
+    if failed:
+        print(f"The book was not built: {', '.join(failed)} failed, see above.", file=sys.stderr)
+        return 1
+    hand_over()
     write_config()
     # --all: an incremental build after a failed one would forget the warnings of the first.
     command = [Path(sys.executable).with_name("jupyter-book"), "build", ".", "--all", "-W", "-n", "--keep-going"]
-    status = subprocess.run([*command, "--config", CONFIG], cwd=ROOT, env=environment()).returncode
+    status = subprocess.run([*command, "--config", CONFIG], cwd=ROOT, env=execute.environment()).returncode
     if status:
         shutil.rmtree(BUILD / "html", ignore_errors=True)
         print("The book was not built: the first error above says why.", file=sys.stderr)
         return status
     # `auto` weights may have been downloaded meanwhile, so look again at what shaped the results.
-    results.write_text(fingerprints()["results"])
-    STAMP.write_text(json.dumps({"pages": now["pages"], "results": results.read_text()}))
+    STAMP.write_text(json.dumps(now | {"results": fingerprints()["results"]}))
     print(f"The book is ready: {index.relative_to(ROOT)}")
     return 0
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 LIMIT = 5_000_000
 """Bytes. The largest files we want are notebooks with their figures."""
-MANIFEST = Path(__file__).resolve().parent.parent / "skinlib" / "clinical_manifest.csv"
+MANIFEST = Path(__file__).resolve().parent.parent / "skinlib" / "data" / "clinical_manifest.csv"
 
 
 def complaints(paths: list[Path]) -> list[str]:

@@ -16,6 +16,22 @@ from skinlib.base.files import write_json, written_whole
 from skinlib.base.settings import load_settings
 from skinlib.data.folders import commonest
 
+EXTRAS = {
+    "cleanlab": "labels",
+    "gradio": "app",
+    "keras": "learn",
+    "onnx": "export",
+    "onnxruntime": "app",
+    "openvino": "learn",
+    "ray": "cluster",
+    "starlette": "app",
+    "tensorflow": "learn",
+    "tf2onnx": "export",
+    "usearch": "audit",
+    "yaml": "export",
+}
+"""What a command may miss, as it is imported, and the extra of the package that brings it."""
+
 # Commands import what they need when they run: TensorFlow takes seconds, and `sample` has no use for it.
 
 
@@ -27,6 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
     except SkinlibError as error:
         print(f"skinlib: {_one_line(error)}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in EXTRAS:
+            raise
+        extra = EXTRAS[error.name.partition(".")[0]]
+        print(f"skinlib: {error.name} is not installed: pip install 'skinlib[{extra}]'", file=sys.stderr)
+        return InputError.exit_code
     except OSError as error:
         print(f"skinlib: {_one_line(error)}: check that the place exists, is writable and has room", file=sys.stderr)
         return 1

@@ -1,5 +1,7 @@
 """What the tests share: a small sample, the clinical photos where they are, and a run's settings held still."""
 
+import ast
+import functools
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -7,17 +9,48 @@ from pathlib import Path
 import pytest
 from drawn import draw_pets
 
+from skinlib.base.fingerprint import imports_of, modules_behind
 from skinlib.base.settings import load_settings
 from skinlib.data.opening import open_data
 
 REPOSITORY = Path(__file__).parents[1]
 
 
+@functools.cache
+def imports_network(code: bytes | str) -> bool:
+    """Tell whether a source imports TensorFlow, by way of skinlib or of another file in this folder."""
+    ours, others = imports_of(code)
+    beside = (Path(__file__).with_name(f"{name}.py") for name in others - {"conftest"})
+    return any("skinlib.learn.engines" in modules_behind(name) for name in ours) or any(
+        imports_network(file.read_bytes()) for file in beside if file.is_file()
+    )
+
+
+@functools.cache
+def network_fixtures() -> frozenset[str]:
+    """Return the names of the fixtures below that import TensorFlow."""
+    functions = [node for node in ast.parse(Path(__file__).read_bytes()).body if isinstance(node, ast.FunctionDef)]
+    return frozenset(function.name for function in functions if imports_network(ast.unparse(function)))
+
+
+def pytest_ignore_collect(collection_path, config):
+    """With `-m "not network"`, don't even import the tests that import TensorFlow, which takes seconds."""
+    if "not network" in config.getoption("markexpr") and collection_path.suffix == ".py":
+        return imports_network(collection_path.read_bytes()) or None
+    return None
+
+
+def pytest_itemcollected(item):
+    """Mark the tests that need TensorFlow, by what they or their fixtures import."""
+    if network_fixtures() & set(getattr(item, "fixturenames", ())) or imports_network(item.path.read_bytes()):
+        item.add_marker("network")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def fixed_settings():
     """Untrained weights, so that no result depends on a download; nothing else from the caller's environment."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("DATA", "SPEED", "SEED"):
+        for name in ("BACKBONE", "DATA", "SPEED", "SEED"):
             patch.delenv(f"SKINLIB_{name}", raising=False)
         patch.setenv("SKINLIB_WEIGHTS", "untrained")
         yield
@@ -33,8 +66,10 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def sample_settings(tmp_path_factory):
-    """Return settings for the quick sample, with a cache that the whole test session shares."""
-    return load_settings(data="sample", speed="quick", seed=0, cache=tmp_path_factory.mktemp("shared-cache"))
+    """Return settings for the quick sample, with a cache that the whole test session shares, all its processes."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    return load_settings(data="sample", speed="quick", seed=0, cache=base / "shared-cache")
 
 
 @pytest.fixture(scope="session")

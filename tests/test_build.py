@@ -19,7 +19,7 @@ TRY_PAGE = """
 import sys
 from pathlib import Path
 
-words = Path("space/words.txt").read_text()
+words = Path("skinlib/serve/space/words.txt").read_text()
 if words == "broken":
     sys.exit(3)
 Path(sys.argv[1]).mkdir(parents=True)
@@ -38,18 +38,53 @@ def load(path: Path):
     return module
 
 
+NUMBER = """
+from pathlib import Path
+
+NUMBER = int(Path(__file__).with_name("number.txt").read_text())
+"""
+PAGE = """---
+file_format: mystnb
+kernelspec:
+  name: python3
+---
+
+# Tiny
+
+{glue:text}`../notebooks/one.ipynb::number:d`
+
+```{glued-figure} drawing
+:doc: ../notebooks/one.ipynb
+:alt: One black dot.
+
+A dot.
+```
+
+```{code-cell} ipython3
+from pathlib import Path
+
+print("kept:", Path("numbers/one.txt").read_text())
+```
+"""
+
+
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
-    """Return the folder of a tiny book: one page, a notebook that reads skinlib/number.txt, the real build script."""
-    for name in ("BOOK_REPOSITORY", "GITHUB_REPOSITORY", "SKINLIB_DATA"):
+    """Return the folder of a tiny book: a page with a cell, a notebook, a small skinlib, the real build scripts."""
+    names = ("DATA", "WEIGHTS", "SPEED", "SEED", "BACKBONE")
+    for name in ("BOOK_REPOSITORY", "GITHUB_REPOSITORY", *(f"SKINLIB_{name}" for name in names)):
         monkeypatch.delenv(name, raising=False)
-    for folder in ("book", "notebooks", "skinlib", "space"):
-        (tmp_path / folder).mkdir()
-    shutil.copy(ROOT / "book" / "build.py", tmp_path / "book")
-    shutil.copytree(ROOT / "book" / "_ext", tmp_path / "book" / "_ext")
+    for folder in ("book/numbers", "notebooks", "skinlib/numbers", "skinlib/serve/space"):
+        (tmp_path / folder).mkdir(parents=True)
+    for file in ("book/build.py", "book/execute.py", "skinlib/__init__.py"):
+        shutil.copy(ROOT / file, tmp_path / file)
+    for folder in ("book/_ext", "skinlib/base"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
     (tmp_path / "book" / "try_page.py").write_text(TRY_PAGE)
-    (tmp_path / "skinlib" / "number.txt").write_text("42")
-    (tmp_path / "space" / "words.txt").write_text("drop a photo")
+    (tmp_path / "book" / "numbers" / "one.txt").write_text("1")
+    (tmp_path / "skinlib" / "numbers" / "__init__.py").write_text(NUMBER)
+    (tmp_path / "skinlib" / "numbers" / "number.txt").write_text("42")
+    (tmp_path / "skinlib" / "serve" / "space" / "words.txt").write_text("drop a photo")
     (tmp_path / "requirements.lock").write_text("numpy==2\n")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: book/index\nchapters:\n  - file: notebooks/one\n")
     config = {
@@ -61,39 +96,58 @@ def tiny(tmp_path, monkeypatch):
         "sphinx": {"local_extensions": {"glued_figure": "book/_ext"}, "config": {"html_extra_path": []}},
     }
     (tmp_path / "_config.yml").write_text(yaml.safe_dump(config))
-    page = "# Tiny\n\n{glue:text}`../notebooks/one.ipynb::number:d`\n\n"
-    page += "```{glued-figure} drawing\n:doc: ../notebooks/one.ipynb\n:alt: One black dot.\n\nA dot.\n```\n"
-    (tmp_path / "book" / "index.md").write_text(page)
-    write_notebook(
-        tmp_path, "number = int(open('../skinlib/number.txt').read())\nglue('number', number, display=False)"
-    )
+    (tmp_path / "book" / "index.md").write_text(PAGE)
+    write_notebook(tmp_path)
     return tmp_path
 
 
-def write_notebook(folder: Path, source: str) -> None:
-    """Write the tiny book's only notebook, with ``source`` as its second code cell."""
+def write_notebook(folder: Path, source: str = "glue('number', NUMBER, display=False)", words: str = "# One") -> None:
+    """Write the tiny book's notebook, with ``source`` as its second code cell. It notes each run in the file RAN."""
     png = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
     dot = f"Image(base64.b64decode({png!r}))"
+    imports = "import base64, os\nfrom IPython.display import Image\nfrom myst_nb import glue\n"
     cells = [
-        nbformat.v4.new_markdown_cell("# One"),
-        nbformat.v4.new_code_cell("import base64\nfrom IPython.display import Image\nfrom myst_nb import glue"),
+        nbformat.v4.new_markdown_cell(words),
+        nbformat.v4.new_code_cell(imports + "from skinlib.numbers import NUMBER"),
         nbformat.v4.new_code_cell(source),
         nbformat.v4.new_code_cell(f"glue('drawing', {dot}, display=False)"),
+        nbformat.v4.new_code_cell("with open(os.environ['RAN'], 'a') as log:\n    _ = log.write('ran ')"),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "P"}})
     nbformat.write(notebook, folder / "notebooks" / "one.ipynb")
 
 
+def start(folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess:
+    """Run Python in the folder of a tiny book."""
+    changes |= {"RAN": str(folder / "ran.txt"), "PYTHONPATH": os.pathsep.join([str(folder), str(folder / "book")])}
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=folder, env=os.environ | changes, capture_output=True, text=True)
+
+
 def build(folder: Path, **changes: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, folder / "book" / "build.py"]
-    return subprocess.run(command, env=os.environ | changes, capture_output=True, text=True)
+    return start(folder, "book/build.py", **changes)
 
 
-def page(folder: Path) -> str:
-    return (folder / "_build" / "html" / "book" / "index.html").read_text("utf-8")
+def execute(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run the executor; return its exit status, and all output of the notebook and the page that are kept then."""
+    ran = start(folder, "book/execute.py", "notebooks/one.ipynb", "book/index.md", *arguments)
+    kept = sorted((folder / "_build" / "executed").rglob("*.ipynb"))
+    cells = [cell for path in kept for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    return ran.returncode, ran.stdout + ran.stderr + str([cell.outputs for cell in cells])
 
 
-def test_a_build_is_repeated_only_when_needed(tiny, tmp_path_factory):
+def runs(folder: Path) -> int:
+    """Return how often the notebook has been run."""
+    log = folder / "ran.txt"
+    return log.read_text().count("ran") if log.exists() else 0
+
+
+def page(folder: Path, name: str = "book/index") -> str:
+    return (folder / "_build" / "html" / f"{name}.html").read_text("utf-8")
+
+
+def test_the_build(tiny, tmp_path_factory):
+    """It runs a notebook once and lays out anew what has new words; a warning fails it, and leaves no site behind."""
     home = tmp_path_factory.mktemp("home")
     kernel = home / "jupyter" / "kernels" / "python3"  # a kernel of the user's, of the same name, that can't start
     kernel.mkdir(parents=True)
@@ -102,75 +156,133 @@ def test_a_build_is_repeated_only_when_needed(tiny, tmp_path_factory):
 
     first = build(tiny, **own)
     assert first.returncode == 0, first.stdout + first.stderr
-    assert ">42<" in page(tiny)
+    assert ">42<" in page(tiny) and "kept: 1" in page(tiny)
     assert 'alt="One black dot."' in page(tiny)
+    assert (tiny / "_build" / "html" / "try" / "index.html").read_text() == "drop a photo"
+    assert runs(tiny) == 1, "laying out the pages ran it once more"
 
     again = build(tiny, **own)
     assert again.returncode == 0 and "up to date" in again.stdout
 
-    # The notebook is the same; what it imports from has changed, and so must its result.
-    (tiny / "skinlib" / "number.txt").write_text("43")
-    third = build(tiny, **own)
-    assert third.returncode == 0, third.stdout + third.stderr
-    assert ">43<" in page(tiny)
+    write_notebook(tiny, words="# Two")
+    assert build(tiny, **own).returncode == 0
+    assert ">Two<" in page(tiny, "notebooks/one") and ">42<" in page(tiny)
+    assert runs(tiny) == 1
+
+    (tiny / "book" / "index.md").write_text("# Tiny\n\n{glue:text}`../notebooks/one.ipynb::nothing:d`\n")
+    assert build(tiny, **own).returncode != 0
+    assert not (tiny / "_build" / "html" / "index.html").exists()
+    assert not (tiny / "_build" / "stamp.json").exists()
 
 
 def test_a_failing_cell_fails_every_build(tiny):
     """Also the second one, on a warm cache; and a build that failed leaves no site behind that looks like a success."""
-    assert build(tiny).returncode == 0
     write_notebook(tiny, "1 / 0")
     for _ in range(2):
+        (tiny / "_build" / "html").mkdir(parents=True)
+        (tiny / "_build" / "html" / "index.html").write_text("of an earlier build")
+        (tiny / "_build" / "stamp.json").write_text("{}")
         failed = build(tiny)
         assert failed.returncode != 0
         assert "ZeroDivisionError" in failed.stdout + failed.stderr
         assert not (tiny / "_build" / "html" / "index.html").exists()
         assert not (tiny / "_build" / "stamp.json").exists()
-    write_notebook(tiny, "glue('number', 7, display=False)")
-    assert build(tiny).returncode == 0
-    assert ">7<" in page(tiny)
 
 
+@pytest.mark.slow
+def test_a_notebook_is_run_again_only_when_it_must_be(tiny):
+    assert "'42'" in execute(tiny)[1] and runs(tiny) == 1
+
+    # Words and comments.
+    write_notebook(tiny, words="# Two")
+    module = tiny / "skinlib" / "numbers" / "__init__.py"
+    module.write_text('"""A docstring."""\n' + NUMBER + "# a comment\n")
+    assert execute(tiny)[0] == 0 and runs(tiny) == 1
+
+    # What the notebook imports from: a file of skinlib besides its code, and its code.
+    (tiny / "skinlib" / "numbers" / "number.txt").write_text("43")
+    assert "'43'" in execute(tiny)[1] and runs(tiny) == 2
+    module.write_text(NUMBER + "NUMBER += 1\n")
+    assert "'44'" in execute(tiny)[1] and runs(tiny) == 3
+
+    # A file that the code of the page names, and the notebook's doesn't.
+    (tiny / "book" / "numbers" / "one.txt").write_text("2")
+    assert "kept: 2" in execute(tiny)[1] and runs(tiny) == 3
+
+
+@pytest.mark.slow
+def test_a_notebook_is_saved_with_what_an_earlier_run_gave(tiny):
+    """What is saved repeats; damage is no result; and after a failure the last good one stays."""
+    out = ("--out", str(tiny / "saved"))
+    assert execute(tiny, *out)[0] == 0
+    saved = tiny / "saved" / "one.ipynb"
+    first = saved.read_bytes()
+    (executed,) = (tiny / "_build" / "executed").rglob("one.ipynb")
+    executed.write_bytes(executed.read_bytes()[:-100])
+    assert execute(tiny, *out)[0] == 0 and runs(tiny) == 2 and saved.read_bytes() == first
+    assert "made" not in nbformat.read(saved, as_version=4).metadata
+    assert execute(tiny, *out)[0] == 0 and runs(tiny) == 2
+    write_notebook(tiny, "1 / 0")
+    status, said = execute(tiny, *out)
+    assert status == 1 and "one.ipynb: a cell failed" in said and saved.read_bytes() == first
+
+
+def test_only_the_sample_may_be_saved_among_the_notebooks(tiny):
+    refused = start(tiny, "book/execute.py", "--out", "notebooks", SKINLIB_DATA=str(tiny))
+    assert refused.returncode == 2 and "sample only" in refused.stderr and not runs(tiny)
+
+
+@pytest.mark.slow
 def test_the_page_with_the_model_is_made_when_it_must_be(tiny):
-    """It reaches the site as it is, is not made again for a change of prose, and a failure of its fails the build."""
-    tried = tiny / "_build" / "html" / "try" / "index.html"
-    assert build(tiny).returncode == 0
-    assert tried.read_text() == "drop a photo"
+    """It is not made again for a change of prose, and a failure of its is one of the build."""
+    made, words = tiny / "_build" / "extra" / "try" / "index.html", tiny / "skinlib" / "serve" / "space" / "words.txt"
+    write_notebook(tiny, "")
+    run = ("-c", "import build; print(build.run_notebooks())")
+    assert "[]" in start(tiny, *run).stdout and made.read_text() == "drop a photo"
     with (tiny / "book" / "index.md").open("a") as file:
         file.write("\nMore words.\n")
-    assert build(tiny).returncode == 0
-    assert tried.exists() and (tiny / "made.txt").read_text() == "made "
-    (tiny / "space" / "words.txt").write_text("take a photo")
-    assert build(tiny).returncode == 0
-    assert tried.read_text() == "take a photo"
-    (tiny / "space" / "words.txt").write_text("broken")
-    failed = build(tiny)
-    assert failed.returncode == 3 and "could not be made" in failed.stderr
-    assert not (tiny / "_build" / "html" / "index.html").exists()
-
-
-def test_a_warning_fails_the_build(tiny):
-    (tiny / "book" / "index.md").write_text("# Tiny\n\n{glue:text}`../notebooks/one.ipynb::nothing:d`\n")
-    assert build(tiny).returncode != 0
+    assert "[]" in start(tiny, *run).stdout and (tiny / "made.txt").read_text() == "made "
+    words.write_text("take a photo")
+    assert "[]" in start(tiny, *run).stdout and made.read_text() == "take a photo"
+    words.write_text("broken")
+    assert "['try_page.py']" in start(tiny, *run).stdout and not made.exists()
+    assert runs(tiny) == 1
 
 
 def test_fingerprints_tell_pages_from_results(tiny, monkeypatch):
-    script = load(tiny / "book" / "build.py")
+    script = load_build(tiny, monkeypatch)
     before = script.fingerprints()
     assert script.fingerprints() == before
 
-    (tiny / "book" / "index.md").write_text("# Other\n")
+    (tiny / "book" / "index.md").write_text(PAGE + "More words.\n")
     pages = script.fingerprints()
     assert pages["pages"] != before["pages"] and pages["results"] == before["results"]
 
+    weights = tiny / "own.weights.h5"
+    weights.write_bytes(b"numbers")
     for change in (
         lambda: (tiny / "requirements.lock").write_text("numpy==3\n"),
         lambda: monkeypatch.setenv("SKINLIB_SEED", "1"),
+        lambda: monkeypatch.setenv("SKINLIB_BACKBONE", "resnet18"),
         lambda: monkeypatch.setenv("SKINLIB_DATA", str(tiny / "notebooks")),
         lambda: (tiny / "notebooks" / "photo.jpg").write_bytes(b"a photo in the data folder"),
+        lambda: monkeypatch.setenv("SKINLIB_WEIGHTS", str(weights)),
+        lambda: weights.write_bytes(b"other numbers"),
+        lambda: write_notebook(tiny, "glue('number', 1, display=False)"),
+        lambda: (tiny / "book" / "try_page.py").write_text(TRY_PAGE + "print()\n"),
     ):
         old = script.fingerprints()["results"]
         change()
         assert script.fingerprints()["results"] != old
+
+
+def load_build(tiny: Path, monkeypatch):
+    """Return the tiny book's build script as a module, with the executor that lies beside it."""
+    monkeypatch.syspath_prepend(tiny / "book")
+    monkeypatch.delitem(sys.modules, "execute", raising=False)
+    script = load(tiny / "book" / "build.py")
+    monkeypatch.delitem(sys.modules, "execute")
+    return script
 
 
 @pytest.mark.parametrize(
@@ -185,7 +297,7 @@ def test_fingerprints_tell_pages_from_results(tiny, monkeypatch):
 def test_launch_buttons_only_where_they_can_work(tiny, monkeypatch, given, expected):
     for name, value in given.items():
         monkeypatch.setenv(name, value)
-    script = load(tiny / "book" / "build.py")
+    script = load_build(tiny, monkeypatch)
     script.write_config()
     config = yaml.safe_load(script.CONFIG.read_text("utf-8"))
     assert config.get("repository", {}).get("url") == expected

@@ -35,13 +35,14 @@ PARTNERS = 12
 
 def nearest(indexes: list[Index], rows: np.ndarray, count: int = NEIGHBOURS) -> tuple[np.ndarray, np.ndarray]:
     """Return the keys, int64 (n, count), of the nearest entries to each row, and their distances, NaN where none is."""
-    keys, distances = np.zeros((len(rows), 0), np.int64), np.zeros((len(rows), 0), np.float32)
+    keys: np.ndarray = np.zeros((len(rows), 0), np.int64)
+    distances: np.ndarray = np.zeros((len(rows), 0), np.float32)
     for index in indexes:
         found = index.search(rows, count)
         keys = np.hstack([keys, np.atleast_2d(found.keys).astype(np.int64)])
         distances = np.hstack([distances, np.atleast_2d(found.distances)])
         order = distances.argsort(axis=1, kind="stable")[:, :count]  # NaN comes last
-        keys, distances = (np.take_along_axis(each, order, axis=1) for each in (keys, distances))
+        keys, distances = np.take_along_axis(keys, order, axis=1), np.take_along_axis(distances, order, axis=1)
     return keys, distances
 
 
@@ -49,14 +50,14 @@ def hash_guesses(hashes: np.ndarray) -> np.ndarray:
     """Return (photo, other photo, turn that lays one on the other), int (m, 3), for near hashes, (n, 8, 8)."""
     index = Index(ndim=64, metric="hamming", dtype="b1")
     index.add(np.arange(len(hashes)), hashes[:, 0], threads=1)  # one thread, or the graph depends on chance
-    guesses = {}
+    guesses: dict[tuple[int, int], int] = {}
     for turn in range(len(TURNS)):
         keys, distances = nearest([index], np.ascontiguousarray(hashes[:, turn]))
         near = distances <= NEAR_HASH
         for a, b in zip(np.nonzero(near)[0].tolist(), keys[near].tolist(), strict=True):
             if a != b and (b, a) not in guesses:
                 guesses.setdefault((a, b), turn)
-    return np.array([(a, b, turn) for (a, b), turn in sorted(guesses.items())], int).reshape(-1, 3)
+    return np.array([(a, b, turn) for (a, b), turn in sorted(guesses.items())], np.int64).reshape(-1, 3)
 
 
 def feature_index(sketch_of: Callable[[int], Sketch], photos: np.ndarray, file: Path) -> Index:

@@ -76,7 +76,7 @@ def _standard_side(descriptors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.round(127 * rooted).astype(np.int8), mirrored
 
 
-TURNS = tuple(itertools.product((False, True), repeat=3))
+TURNS = tuple((a, b, c) for a, b, c in itertools.product((False, True), repeat=3))
 """The eight ways to lay a square on itself: (transposed, then mirrored left to right, then top to bottom)."""
 
 

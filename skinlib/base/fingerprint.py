@@ -47,9 +47,10 @@ def key_of(*shapers) -> str:
     return hashlib.sha256(json.dumps(shapers, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def code_digest(module: str) -> str:
-    """Return 16 hex digits over the code of a module and of all that it imports from this package."""
-    trees = "\n".join(f"{name}\n{_tree(source_of(name))}" for name in modules_behind(module))
+def code_digest(*modules: str) -> str:
+    """Return 16 hex digits over the code of modules and of all that they import from this package."""
+    behind = sorted(set().union(*map(modules_behind, modules)))
+    trees = "\n".join(f"{name}\n{syntax(_code_of(name))}" for name in behind)
     return hashlib.sha256(trees.encode()).hexdigest()[:16]
 
 
@@ -91,22 +92,31 @@ def modules_behind(module: str) -> tuple[str, ...]:
 
 @functools.cache
 def _imported(module: str) -> tuple[tuple[str, ...], frozenset[str]]:
-    """Return what a module imports, wherever in it: (modules of this package, top-level names of other packages).
+    return imports_of(_code_of(module))
 
-    What is imported for type checkers alone shapes no result.
+
+def imports_of(code: bytes | str) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Return what a source imports, wherever in it: (modules of this package, top-level names of other packages).
+
+    What is imported for type checkers alone shapes no result. Raises SyntaxError for what is not Python.
     """
-    ours, others = [], set()
-    waiting = list(ast.parse(source_of(module).read_bytes()).body)
+    ours: list[str] = []
+    others: set[str] = set()
+    waiting: list[ast.AST] = [*ast.parse(code).body]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             waiting += node.orelse
         elif isinstance(node, ast.Import):
-            others |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module.partition(".")[0] == "skinlib":
-            ours += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            names = [alias.name for alias in node.names]
+            ours += [name for name in names if name.startswith("skinlib.")]
+            others |= {name.partition(".")[0] for name in names}
         elif isinstance(node, ast.ImportFrom):
-            others.add(node.module.partition(".")[0])
+            module = node.module or ""
+            if module.partition(".")[0] == "skinlib":
+                ours += [module, *(f"{module}.{alias.name}" for alias in node.names)]
+            else:
+                others.add(module.partition(".")[0])
         else:
             waiting += ast.iter_child_nodes(node)
     return tuple(name for name in ours if source_of(name)), frozenset(others)
@@ -118,9 +128,17 @@ def source_of(module: str) -> Path | None:
     return next((file for file in (below.with_suffix(".py"), below / "__init__.py") if file.is_file()), None)
 
 
-def _tree(source: Path) -> str:
-    """Return the syntax tree of a source as text, without docstrings and other strings that stand alone."""
-    tree = ast.parse(source.read_bytes())
+def _code_of(module: str) -> bytes:
+    source = source_of(module)
+    if source is None:
+        raise ModuleNotFoundError(f"{module} is no module of this package")
+    return source.read_bytes()
+
+
+@functools.lru_cache(256)
+def syntax(code: bytes | str) -> str:
+    """Return the syntax tree of a source as text, without comments, docstrings and other strings that stand alone."""
+    tree = ast.parse(code)
     for node in ast.walk(tree):
         for body in (getattr(node, field, None) for field in ("body", "orelse", "finalbody")):
             if isinstance(body, list):

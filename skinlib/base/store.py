@@ -171,7 +171,7 @@ class Store:
 def pack(*arrays: np.ndarray, **named: np.ndarray) -> bytes:
     """Return arrays as a value to keep: see :func:`unpack`."""
     stream = io.BytesIO()
-    np.savez(stream, *arrays, **named)
+    np.savez(stream, *arrays, **named)  # type: ignore[arg-type]  # numpy takes them for its own options
     return stream.getvalue()
 
 

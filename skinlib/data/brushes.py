@@ -130,7 +130,7 @@ def skin(scene: Scene, rough: np.ndarray | float = 1.0) -> None:
         radius = rng.uniform(0.004, 0.012)
         spot = near(scene, x, y, 2 * radius)
         mole = ramp(np.hypot(spot.x - x, spot.y - y), 1.4 * radius, 0.6 * radius)
-        paint(spot, base * np.float32([0.5, 0.38, 0.32]), 0.7 * mole * spot.body)
+        paint(spot, base * np.array([0.5, 0.38, 0.32], np.float32), 0.7 * mole * spot.body)
     # Pores are small pits; fine lines are the valleys of a noise field, where it passes through zero.
     grain = rng.uniform(0.01, 0.02)
     lines = -np.exp(-((noise(scene, grain, rng.uniform(1, 2.5)) / 0.4) ** 2))
@@ -198,7 +198,7 @@ def toes(scene: Scene) -> np.ndarray:
 
 def anywhere(scene: Scene) -> None:
     """Choose a body part, the same way for most conditions, so that it does not give the condition away."""
-    site = scene.rng.choice([closeup, limb, flank], p=[0.74, 0.13, 0.13])
+    site = (closeup, limb, flank)[scene.rng.choice(3, p=[0.74, 0.13, 0.13])]
     site(scene)
     skin(scene)
 
@@ -214,7 +214,8 @@ def scales(scene: Scene, where: np.ndarray, size: float = 0.012) -> None:
 def blob(scene: Scene, x: float, y: float, radius: float, rough: float) -> np.ndarray:
     """Return the distance (H, W) from (x, y) in radii of a roundish outline that ``rough`` (0..1) dents."""
     dx, dy = scene.x - x, scene.y - y
-    angle, dent = np.arctan2(dy, dx), 1.0
+    angle = np.arctan2(dy, dx)
+    dent = np.ones_like(angle)
     for waves in (2, 3, 5):
         dent += rough * scene.rng.uniform(0.2, 1) / waves * np.cos(waves * angle + scene.rng.uniform(0, 6.3))
     return np.hypot(dx, dy) / (radius * dent)
@@ -241,7 +242,7 @@ def crust(scene: Scene, x: float, y: float, radius: float, colour: np.ndarray) -
     shade = 1 + 0.15 * noise(spot, max(radius / 2, 0.02)) + 0.1 * noise(spot, 0.009)
     thick = 0.78 + 0.14 * noise(spot, 0.025)
     colour = colour * (1 - 0.35 * scene.darkness)
-    paint(spot, colour * np.clip(shade, 0.4, 1.5)[..., None] ** np.float32([0.8, 1.1, 1.3]), thick * crust)
+    paint(spot, colour * np.clip(shade, 0.4, 1.5)[..., None] ** np.array([0.8, 1.1, 1.3], np.float32), thick * crust)
     spot.height += crust * (0.04 * radius + 0.0014 * noise(spot, 0.016) + 0.0004 * noise(spot, 0.007))
     spot.shine += 0.1 * crust
     np.maximum(spot.lesion, crust, out=spot.lesion)
@@ -267,7 +268,7 @@ def background(scene: Scene) -> None:
     """Fill what is not body with a cloth, a wall or the dark, out of focus."""
     rng = scene.rng
     value = rng.uniform(0.25, 0.75)
-    hsv = np.float32([[[rng.uniform(0, 360), rng.triangular(0, 0.1, 0.5), value]]])
+    hsv = np.array([[[rng.uniform(0, 360), rng.triangular(0, 0.1, 0.5), value]]], np.float32)
     light = 1 + 0.06 * noise(scene, 0.5) + rng.uniform(0, 0.04) * noise(scene, 0.012, 3)
     scene.colour[:] = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * light[..., None]
 
@@ -280,12 +281,12 @@ def photograph(scene: Scene) -> np.ndarray:
     """
     rng, size = scene.rng, scene.x.shape
     towards = rng.uniform(0, 6.3)
-    light = np.float32([np.cos(towards), np.sin(towards)]) * np.float32(rng.uniform(0.35, 0.8))
+    light = np.array([np.cos(towards), np.sin(towards)], np.float32) * np.float32(rng.uniform(0.35, 0.8))
     right, down = (cv2.Sobel(scene.height, cv2.CV_32F, *d, ksize=3, scale=scene.scale / 8) for d in ((1, 0), (0, 1)))
     lit = np.clip((1 - light[0] * right - light[1] * down) / np.sqrt(1 + 0.7 * (right**2 + down**2)), 0.2, 1.5)
     # Light that enters skin comes out again near by, and red light goes furthest: shadows on skin are soft and warm.
     lit += (cv2.GaussianBlur(lit, (0, 0), 0.004 * scene.scale) - lit) * 0.5 * scene.body
-    photo = scene.colour * lit[..., None] ** np.float32([0.85, 1.0, 1.08])
+    photo = scene.colour * lit[..., None] ** np.array([0.85, 1.0, 1.08], np.float32)
     shade = cv2.GaussianBlur(scene.body, (0, 0), 0.05 * scene.scale) * (1 - scene.body)
     photo *= 1 - 0.5 * shade[..., None]
     for gloss, width in ((0.5, 0.02), (0.12, 0.3)):
@@ -306,4 +307,4 @@ def photograph(scene: Scene) -> np.ndarray:
     photo = cv2.GaussianBlur(photo, (0, 0), rng.uniform(0.4, 0.9))
     noise = rng.standard_normal((*size, 3), np.float32)
     photo += noise * rng.uniform(0.004, 0.011) * np.sqrt(np.clip(photo, 0.05, 1))
-    return np.uint8(np.clip(photo * 255 + 0.5, 0, 255))
+    return np.clip(photo * 255 + 0.5, 0, 255).astype(np.uint8)

@@ -82,7 +82,7 @@ def _inspect(layout: Layout, path: str, known: dict) -> tuple | str:
     except PhotoError as error:
         return error.reason
     kind, width, height = known[sha256]
-    split, key = layout.place(path)
+    split, key = layout.place(path) or ("", "")  # which list_files has found
     # As COLUMNS has them.
     return path, key, layout.classes[key].group, split, sha256, len(data), kind, width, height, sha256[:16]
 

@@ -274,9 +274,11 @@ def _mole(scene: brushes.Scene) -> None:
         inside = brushes.ramp(field, 1.1, rng.uniform(0.7, 0.95)) * spot.body
         dots = brushes.ramp(brushes.noise(spot, 0.014), 0.2, 1.6) * brushes.ramp(field, 1.0, 0.3)
         brushes.paint(
-            spot, base * np.float32([0.55, 0.42, 0.34]), inside * (0.8 + 0.1 * brushes.noise(spot, radius / 3))
+            spot,
+            base * np.array([0.55, 0.42, 0.34], np.float32),
+            inside * (0.8 + 0.1 * brushes.noise(spot, radius / 3)),
         )
-        brushes.paint(spot, base * np.float32([0.28, 0.2, 0.17]), 0.7 * inside * dots)
+        brushes.paint(spot, base * np.array([0.28, 0.2, 0.17], np.float32), 0.7 * inside * dots)
         spot.height += rng.uniform(0, 0.35) * radius * brushes.ramp(field, 1.1, 0.0) * spot.body
         spot.height += 0.0012 * inside * brushes.noise(spot, 0.012)
         spot.shine += 0.15 * inside
@@ -299,7 +301,7 @@ def _bruise(scene: brushes.Scene) -> None:
     ):
         amount = brushes.ramp(field, reach, reach - 0.6) * (1 + 0.15 * brushes.noise(scene, 0.05)) * scene.body
         seen = rng.uniform(0.7, 1.2) * strength * (1 - 0.35 * scene.darkness)
-        scene.colour *= np.exp(-np.clip(seen * amount, 0, 2)[..., None] * np.float32(absorbed))
+        scene.colour *= np.exp(-np.clip(seen * amount, 0, 2)[..., None] * np.array(absorbed, np.float32))
 
 
 def _scar(scene: brushes.Scene) -> None:
@@ -321,14 +323,14 @@ def _scar(scene: brushes.Scene) -> None:
         apart, reach = rng.uniform(0.06, 0.09), rng.uniform(0.035, 0.06)
         along = np.abs((scene.x / apart + 0.5) % 1 - 0.5) * apart
         stitch = brushes.ramp(along, 0.008, 0.003) * brushes.ramp(np.abs(across), reach, 0.8 * reach)
-        brushes.paint(scene, scene.colour * np.float32([0.82, 0.62, 0.6]), 0.6 * stitch * ends * scene.body)
+        brushes.paint(scene, scene.colour * np.array([0.82, 0.62, 0.6], np.float32), 0.6 * stitch * ends * scene.body)
 
 
 def _cloth(scene: brushes.Scene) -> None:
     """Woven cloth in soft folds: plain, striped or checked."""
     rng = scene.rng
     hsv = [[[rng.uniform(0, 360), rng.uniform(0.05, 0.75), rng.uniform(0.35, 0.85)]] for _ in range(2)]
-    first, second = cv2.cvtColor(np.float32(hsv), cv2.COLOR_HSV2RGB)[:, 0]
+    first, second = cv2.cvtColor(np.array(hsv, np.float32), cv2.COLOR_HSV2RGB)[:, 0]
     scene.colour[:] = first
     pattern, wide = rng.choice(["plain", "stripes", "checks"]), rng.uniform(0.05, 0.16)
     u, v = scene.x + 0.02 * brushes.noise(scene, 0.4), scene.y + 0.02 * brushes.noise(scene, 0.4)
@@ -371,7 +373,7 @@ def _wood(scene: brushes.Scene) -> None:
 def _ruler(scene: brushes.Scene) -> None:
     """A ruler on a table or a cloth, with its millimetres and figures."""
     rng = scene.rng
-    rng.choice([_wood, _cloth, brushes.background])(scene)
+    (_wood, _cloth, brushes.background)[rng.choice(3)](scene)
     middle, half, cm = rng.uniform(-0.15, 0.15), rng.uniform(0.12, 0.17), rng.uniform(0.13, 0.24)
     y, start = scene.y - middle, rng.uniform(-1.1, -0.2)
     strip = brushes.ramp(np.abs(y), half, half - 0.006) * brushes.ramp(scene.x, start - 0.004, start + 0.004)
@@ -412,7 +414,7 @@ def _plant(scene: brushes.Scene) -> None:
             scene, brushes.rgb("#0c1208"), 0.55 * brushes.ramp(edge, 1.5, 0.9) * (u > -0.05) * (u < 1.05)
         )  # its shadow
         value = (0.35 + 0.35 * number / n_leaves) * rng.uniform(0.8, 1.15)
-        hsv = np.float32([[[hue + rng.normal(0, 8), rng.uniform(0.45, 0.75), value]]])
+        hsv = np.array([[[hue + rng.normal(0, 8), rng.uniform(0.45, 0.75), value]]], np.float32)
         green = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0]
         vein = np.exp(-((np.abs((9 * (u - 0.8 * np.abs(v)) + 0.5) % 1 - 0.5) / 0.07) ** 2))
         rib = np.exp(-((v / 0.012) ** 2))

@@ -123,7 +123,8 @@ def list_files(layout: Layout) -> tuple[list[str], list[tuple[str, str]]]:
     Of files that have no place in the layout, only those are named that look like photos and aren't hidden: nothing
     that a person would miss goes unsaid, and a README is no photo that was left out.
     """
-    files, left_out = [], []
+    files: list[str] = []
+    left_out: list[tuple[str, str]] = []
     for path in _walk(layout.root, left_out):
         relative = path.relative_to(layout.root).as_posix()
         reason = why_not(layout, path)

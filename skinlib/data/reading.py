@@ -89,7 +89,7 @@ def decode_with_format(data: bytes, name, pixel_limit: int | None = None) -> tup
         if image.format in ("JPEG", "MPO") and len(SCANS.findall(data)) > SCAN_LIMIT:
             raise PhotoError(name, f"a JPEG of more than {SCAN_LIMIT} scans", "leave it out, or save it anew")
         # Two phone photos in one file are a JPEG to everyone but Pillow.
-        kind = "JPEG" if image.format == "MPO" else image.format
+        kind = "JPEG" if image.format == "MPO" else str(image.format)
         return _to_rgb(image, name), kind
     except PhotoError:
         raise

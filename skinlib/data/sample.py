@@ -57,7 +57,7 @@ def others(settings: Settings, n_per_kind: int) -> dict[str, list[np.ndarray]]:
     They belong to no data set and are drawn when asked; the same seed gives the same photos. They went through JPEG as
     the sample's did, or a model could tell them by what saving leaves.
     """
-    photos = {}
+    photos: dict[str, list[np.ndarray]] = {}
     for place, kind in enumerate(OTHERS):
         photos[kind] = []
         for number in range(n_per_kind):
@@ -79,7 +79,7 @@ def watermark(photo: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     cv2.putText(layer, "SkinSample", (x, y), cv2.FONT_HERSHEY_DUPLEX, size, 255, 1, cv2.LINE_AA)
     cv2.circle(layer, (x + wide // 2, y - 2 * tall), max(tall // 2, 3), 255, max(int(2 * size), 1), cv2.LINE_AA)
     alpha = layer[..., None] * (rng.uniform(0.55, 0.8) / 255)
-    return np.uint8(photo + (255.0 - photo) * alpha)
+    return (photo + (255.0 - photo) * alpha).astype(np.uint8)
 
 
 def encode(photo: np.ndarray, format: str, rng: np.random.Generator) -> bytes:
@@ -106,7 +106,7 @@ def augmented(photo: np.ndarray, angle: float, zoom: float, flip: bool, brightne
         np.ascontiguousarray(photo[:, ::-1]) if flip else photo, matrix, (width, height),
         flags=cv2.INTER_NEAREST if mask else cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT,
     )  # fmt: skip
-    return photo if mask else np.uint8(np.clip(photo * brightness + 0.5, 0, 255))
+    return photo if mask else np.clip(photo * brightness + 0.5, 0, 255).astype(np.uint8)
 
 
 def _transform(kind: str, rng: np.random.Generator) -> dict:
@@ -140,13 +140,13 @@ def _spread(rows: list[dict], rng: np.random.Generator) -> list[dict]:
 def _plan(per_class: int, seed: int) -> list[dict]:
     """Decide every file of the sample before any is drawn. Returns rows of the truth table, without ``mask``."""
     rng = np.random.default_rng(seed)
-    rows = []
+    rows: list[dict] = []
     for label in KEYS:
         n_test = max(1, round(TEST_SHARE * per_class))
         clean = _about((1 - LEAKED_SHARE) * n_test, rng)
         known = max(_about(ORIGINAL_SHARE * per_class, rng) - clean, 2)
-        kinds = ["original"] * known + ["copy"] * (per_class - n_test - known)
-        kinds = [("train", kind) for kind in rng.permutation(kinds)]
+        taught = ["original"] * known + ["copy"] * (per_class - n_test - known)
+        kinds = [("train", kind) for kind in rng.permutation(taught)]
         kinds += [("test", kind) for kind in rng.permutation(["original"] * clean + ["copy"] * (n_test - clean))]
         tones = np.resize(rng.permutation(brushes.TONES), per_class)
         for number, ((split, kind), tone) in enumerate(zip(kinds, tones, strict=True), start=1):
@@ -157,12 +157,12 @@ def _plan(per_class: int, seed: int) -> list[dict]:
             )  # fmt: skip
 
     # Damaged files take the place of copies, so that no copy lacks its original. Every fourth lies in the test set.
-    copies = {
+    waiting = {
         split: _spread([r for r in rows if (r["split"], r["kind"]) == (split, "copy")], rng) for split in SPLIT_FOLDERS
     }
     for i in range(max(len(DAMAGES), round(DAMAGED_SHARE * len(rows)))):
-        split = "test" if i % 4 == 3 and copies["test"] else "train"
-        row = copies[split].pop(0)
+        split = "test" if i % 4 == 3 and waiting["test"] else "train"
+        row = waiting[split].pop(0)
         row.update(kind="original", damage=DAMAGES[i % len(DAMAGES)])
         row["format"] = "JPEG" if row["damage"] == "truncated" else ""
 
@@ -172,7 +172,7 @@ def _plan(per_class: int, seed: int) -> list[dict]:
     spare = [b for a, b in pairwise(originals) if a["label"] == b["label"] != ONE_SIZE]
     for row in _spread(spare, rng)[: n_wrong // 2]:
         row["condition"] = str(rng.choice([key for key in KEYS if key != row["label"]]))
-    donors = {key: [] for key in KEYS}
+    donors: dict[str, list[dict]] = {key: [] for key in KEYS}
     for number, row in enumerate(originals + [row for row in rows if row["damage"]]):
         row["source"] = f"s{number:04d}"
         rate = WATERMARK_RATE if row["condition"] == WATERMARKED else WATERMARK_ELSEWHERE
@@ -180,7 +180,7 @@ def _plan(per_class: int, seed: int) -> list[dict]:
         if row["split"] == "train" and row["condition"] == row["label"] and not row["damage"]:
             donors[row["label"]].append(row)
 
-    copies = _spread(copies["train"] + copies["test"], rng)
+    copies = _spread(waiting["train"] + waiting["test"], rng)
     strays = [row["path"] for row in copies if row["label"] != ONE_SIZE][: n_wrong - n_wrong // 2]
     for row in copies:
         key = row["label"]
@@ -193,7 +193,7 @@ def _plan(per_class: int, seed: int) -> list[dict]:
         row.update({name: original[name] for name in ("condition", "source", "tone", "watermark")})
 
     # Names come last: exact copies keep the format of their original.
-    names = {}
+    names: dict[str, Path] = {}
     changed = [row["path"] for row in copies if row["kind"] in ("dihedral", "augmented")][:LYING_NAMES]
     for row in originals + [row for row in rows if row["damage"]] + copies:
         row["mislabelled"] = row["condition"] != row["label"]
@@ -231,7 +231,7 @@ def _make_copy(row: dict, original: tuple[bytes, np.ndarray], rng: np.random.Gen
     data, mask = original
     if row["kind"] == "exact":
         return data, mask
-    change = {"dihedral": dihedral, "augmented": augmented}[row["kind"]]
+    change: Callable[..., np.ndarray] = dihedral if row["kind"] == "dihedral" else augmented
     photo = cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
     arguments = json.loads(row["transform"])
     return encode(change(photo, **arguments), row["format"], rng), change(mask, **arguments)

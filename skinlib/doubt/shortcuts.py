@@ -107,7 +107,7 @@ def only_around(photo: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray
 
 def only_outline(photo: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Show the lesion's place in white on grey and nothing of the photo: what the outline in other views tells."""
-    return np.where(lesion_place(photo, mask)[..., None], np.uint8([255] * 3), np.uint8([GREY] * 3))
+    return np.where(lesion_place(photo, mask)[..., None], np.full(3, 255, np.uint8), np.full(3, GREY, np.uint8))
 
 
 def whole(photo: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
@@ -213,7 +213,8 @@ def move_watermark(
     KEY_before and so on.
     """
     table = data.photos.set_index("path").loc[list(paths), ["photo_id", "condition"]].reset_index()
-    answers, keys = {name: [] for name in ("before", "marked", "patched")}, data.classes.keys
+    answers: dict[str, list[np.ndarray]] = {name: [] for name in ("before", "marked", "patched")}
+    keys = data.classes.keys
     for number, path in enumerate(table.path):
         photo = data.read(path)
         marked = sample.watermark(photo, np.random.default_rng([seed, number]))

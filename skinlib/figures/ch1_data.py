@@ -102,9 +102,7 @@ def twins(rows: Mapping[str, Sequence[tuple[np.ndarray, np.ndarray]]], classes: 
                 strip[:, left : left + side] = np.round(255 * np.array(to_rgb(colour)))
                 strip[line:-line, left + line : left + side - line] = square(photo, side - 2 * line)
         show_photo(place, strip)
-        place.set_ylabel(
-            short_title(key, classes), rotation=0, ha="right", va="center", fontsize=9.5
-        )
+        place.set_ylabel(short_title(key, classes), rotation=0, ha="right", va="center", fontsize=9.5)
     frames = [
         Patch(facecolor="white", edgecolor=colour, linewidth=2.5, label=words)
         for colour, words in ((ORANGE, "test photo"), (BLUE, "training photo"))

@@ -58,7 +58,7 @@ def reliability_table(
     photos, rng = np.bincount(bins), np.random.default_rng(seed)
     correct = np.bincount(bins, is_right(predictions)).astype(np.int64)
     drawn = [np.bincount(bins, rng.random(len(top)) < top) / photos for _ in range(n_draws)]
-    table = {"photos": photos, "correct": correct}
+    table: dict[str, np.ndarray] = {"photos": photos, "correct": correct}
     table |= {"confidence": np.bincount(bins, top) / photos, "accuracy": correct / photos}
     ends = [wilson_interval(int(k), int(n)) for k, n in zip(correct, photos, strict=True)]
     table["low"], table["high"] = np.transpose(ends)

@@ -8,7 +8,7 @@ import sys
 
 from skinlib.base.files import silent
 
-sys.modules.setdefault("openvino_telemetry", None)  # absent: else importing OpenVINO is reported to its makers
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # absent: else importing OpenVINO is reported to its makers
 import openvino  # noqa: E402
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -63,8 +63,8 @@ class Extractor:
         """Return both layers' outputs, float32 (n, 7, 7, 1024) and (n, 2048), of n prepared photos."""
         outputs = list(threads(lambda: self.one, photos))
         last_stage, pooled = zip(*outputs, strict=True) if outputs else ([], [])
-        shapes = zip((last_stage, pooled), self._shapes, strict=True)
-        return tuple(np.reshape(rows, (-1, *shape)) for rows, shape in shapes)
+        stage_shape, pooled_shape = self._shapes
+        return np.reshape(last_stage, (-1, *stage_shape)), np.reshape(pooled, (-1, *pooled_shape))
 
 
 def extractor(network: keras.Model, bits: int = 32) -> Extractor:

@@ -25,4 +25,4 @@ def preprocess(photos: np.ndarray) -> np.ndarray:
     Equal to ``keras.applications.resnet50.preprocess_input``; the original authors of ResNet (He et al., 2016)
     trained in Caffe, which reads BGR.
     """
-    return photos[..., ::-1].astype(np.float32) - np.float32(MEANS_BGR)
+    return photos[..., ::-1].astype(np.float32) - np.array(MEANS_BGR, np.float32)

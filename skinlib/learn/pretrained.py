@@ -46,7 +46,7 @@ class Weights:
         digest = hashlib.sha256()
         for array in self.arrays:
             digest.update(str(array.shape).encode())
-            digest.update(np.ascontiguousarray(array, dtype="<f4"))
+            digest.update(np.ascontiguousarray(array, dtype="<f4").data)
         return digest.hexdigest()
 
 

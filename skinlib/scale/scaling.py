@@ -46,7 +46,7 @@ def stages(table: pd.DataFrame, column: str = "seconds") -> pd.DataFrame:
     return used.pivot(index="files", columns="stage", values=column).reindex(columns=list(STAGES))
 
 
-def projected(table: pd.DataFrame, files: Sequence[float], column: str = "seconds") -> pd.DataFrame:
+def projected(table: pd.DataFrame, files: Sequence[float] | np.ndarray, column: str = "seconds") -> pd.DataFrame:
     """Return what each stage takes for any number of files on the measured machine: one row per number.
 
     Between two measured sizes it lies on the straight line between them. Beyond the largest it grows as the files to
@@ -54,18 +54,18 @@ def projected(table: pd.DataFrame, files: Sequence[float], column: str = "second
     up makes the first exponents too small. Below the smallest size it is what that one took, which is too much. Raises
     InputError for a number below 1.
     """
-    files = np.asarray(files, float)
-    if not (files >= 1).all():
-        raise InputError(f"{files.min():g} files can't be projected: use 1 or more")
-    answer = pd.DataFrame(index=pd.Index(files, name="files"))
+    wanted = np.asarray(files, float)
+    if not (wanted >= 1).all():
+        raise InputError(f"{wanted.min():g} files can't be projected: use 1 or more")
+    answer = pd.DataFrame(index=pd.Index(wanted, name="files"))
     for stage, points in stages(table, column).items():
         points = points.dropna()
         if len(points) < 2:
             raise InputError(f"{stage} was measured at {len(points)} sizes: a projection needs two")
         sizes, values = points.index.to_numpy(float), points.to_numpy(float)
         exponent = max(1.0, np.log(values[-1] / values[-2]) / np.log(sizes[-1] / sizes[-2]))
-        beyond = values[-1] * np.maximum(files / sizes[-1], 1) ** exponent
-        answer[stage] = np.where(files > sizes[-1], beyond, np.interp(files, sizes, values))
+        beyond = values[-1] * np.maximum(wanted / sizes[-1], 1) ** exponent
+        answer[stage] = np.where(wanted > sizes[-1], beyond, np.interp(wanted, sizes, values))
     return answer
 
 
