@@ -6,6 +6,7 @@ tells where each of them is. Introduced in chapter 1, Data exploration.
 
 import hashlib
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path

@@ -1,7 +1,7 @@
 """What a training starts from: audited photos, a split, weights, features. Introduced in chapter 3, Training."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -117,8 +117,3 @@ def prepare(
             "of another class"
         )
     return Prepared(data, split, side, get_weights(settings, data), recipe or Recipe(), settings.seed, runner)
-
-
-def with_recipe(prepared: Prepared, recipe: Recipe) -> Prepared:
-    """Return the same photos, split and weights for another recipe."""
-    return replace(prepared, recipe=recipe)
