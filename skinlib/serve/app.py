@@ -263,5 +263,5 @@ def _why_not(error: PhotoError) -> str:
         head = stream.read(12)
         if head[4:8] == b"ftyp" and head[8:12] not in (b"avif", b"avis"):
             return f"This is {HEIC}."
-    remedy = str(error).removeprefix(f"{error.path}: {error.reason}: ").removeprefix("leave it out, or ")
-    return f"This file cannot be used ({error.reason}): {remedy}."
+    # Not the error's own line: it names the file, and that is a place on this server.
+    return f"This file cannot be used ({error.reason}): {error.remedy.removeprefix('leave it out, or ')}."

@@ -61,14 +61,14 @@ def first_words(model: ExportedModel) -> str:
     """Return what stands above the place for a photo."""
     return f"""<div class="skin">
 <h1>{TITLE}</h1>
-<p>This app runs {html.escape(model.words["runs"])}</p>
-<p class="notice" role="note">{html.escape(model.labels["notice"])}</p>
+<p>This app runs {html.escape(model.words["runs"], quote=False)}</p>
+<p class="notice" role="note">{html.escape(model.labels["notice"], quote=False)}</p>
 </div>"""
 
 
 def last_words(model: ExportedModel) -> str:
     """Return what stands at the end: what the model learned from, and how good it was."""
-    return f'<div class="skin"><p class="muted">{html.escape(model.words["record"])}</p></div>'
+    return f'<div class="skin"><p class="muted">{html.escape(model.words["record"], quote=False)}</p></div>'
 
 
 def answer_page(model: ExportedModel, photo: np.ndarray, answer: Answer) -> str:
@@ -76,7 +76,7 @@ def answer_page(model: ExportedModel, photo: np.ndarray, answer: Answer) -> str:
     title = html.escape(model.title(answer.condition))
     headline = f"{title}, {_share(answer.probabilities[answer.condition])}"
     if answer.doubt:
-        headline = html.escape(model.words[answer.doubt])
+        headline = html.escape(model.words[answer.doubt], quote=False)
     heat = answer.heat()
     under, over = (_data_uri(laid_over(photo, heat, strength)) for strength in (0, 1))
     some = heat.max() > 0

@@ -1,6 +1,8 @@
-"""Photos of anybody's own classes, which show nothing but colours: cats and dogs, say, or forty kinds of anything."""
+"""Models to serve in tests: of anybody's own photos, which show nothing but colours, and one with every answer."""
 
+import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from skinlib.data.opening import open_data
 from skinlib.learn.prepared import prepare
 from skinlib.learn.train import train
 from skinlib.serve.export import export
-from skinlib.serve.exported import ExportedModel
+from skinlib.serve.exported import LABELS, ExportedModel
 
 PETS = ("cat", "dog")
 FORTY = (*(f"kind {number:02d}" for number in range(1, 40)), "<b>long & odd<b> " + "name " * 20)
@@ -21,8 +23,8 @@ FORTY = (*(f"kind {number:02d}" for number in range(1, 40)), "<b>long & odd<b> "
 
 def spoken_of_skin(text: str) -> bool:
     """Return whether a text names skin, a condition of it, or how it is told: what is false of other photos."""
-    diseases = [word for one in CONDITIONS for word in (one.key, one.title)]
-    return re.search("|".join(map(re.escape, (*diseases, "skin ", "skin.", "dermat", "eight"))), text, re.I) is not None
+    diseases = (re.escape(word) for one in CONDITIONS for word in (one.key, one.title))
+    return re.search("|".join((*diseases, r"\bskin\b", "dermat", r"\beight\b")), text, re.I) is not None
 
 
 def write(folder: Path, names: tuple[str, ...] = PETS, per_class: int = 10) -> Path:
@@ -54,3 +56,21 @@ def trained(settings: Settings, title: str, names: tuple[str, ...] = PETS, per_c
     settings = replace(settings, data=str(folder))
     data = open_data(settings)
     return train(prepare(data, settings)), data, settings
+
+
+def with_all_answers(model: ExportedModel, photos: list[Path], folder: Path) -> tuple[ExportedModel, dict]:
+    """Return a copy of a model, in ``folder``, with limits so that it answers, is unsure, and finds photos strange.
+
+    Beside it, for each of these doubts (None, "unsure", "strange"), one of the photos and the answer to it.
+    """
+    answers = [model.answer(model.read(photo)) for photo in photos]
+    limit = sorted(answer.strangeness for answer in answers)[-len(answers) // 4]
+    likely = sorted(max(answer.probabilities.values()) for answer in answers if answer.strangeness <= limit)
+    labels = model.labels | {"strangeness_limit": limit, "threshold": likely[len(likely) // 2]}
+    shutil.copytree(model.folder, folder)
+    (folder / LABELS).write_text(json.dumps(labels), "utf-8")
+    copy, examples = ExportedModel(folder), {}
+    for photo in photos:
+        answer = copy.answer(copy.read(photo)).as_dict()
+        examples.setdefault(answer["doubt"], (photo, answer))
+    return copy, examples
