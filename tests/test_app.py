@@ -6,8 +6,6 @@ import re
 import shutil
 import socket
 import struct
-import subprocess
-import sys
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,26 +13,19 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-import yaml
+import small_models
 from gradio_client import Client, handle_file
 from PIL import Image
 
 from skinlib.base.errors import InputError
-from skinlib.serve import app, publish
-from skinlib.serve.exported import ExportedModel, percent
+from skinlib.serve import app, app_page
+from skinlib.serve.exported import Answer, laid_over
 
 ROOT = Path(__file__).parents[1]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 FLAGS += ["--disable-component-update", "--disable-sync"]
 FILE = {"meta": {"_type": "gradio.FileData"}}
-BLOCKER = """
-import sys
-sys.modules |= dict.fromkeys(("tensorflow", "keras", "cv2", "onnx", "sklearn"))  # None: cannot be imported
-sys.path.insert(0, ".")
-import skinlib.serve.app
-print(skinlib.__file__, skinlib.serve.app.gr.__version__)
-"""
 
 
 def free_port() -> int:
@@ -43,22 +34,50 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
-def served(exported, tmp_path_factory):
-    """Return the running app; its uploads go to a folder of their own."""
+@pytest.fixture(scope="module")
+def model_and_examples(exported, sample, tmp_path_factory):
+    photos = [sample.path(path) for path in sample.photos.path]
+    return small_models.with_all_answers(exported, photos, tmp_path_factory.mktemp("app") / "model")
+
+
+@pytest.fixture(scope="module")
+def model(model_and_examples):
+    return model_and_examples[0]
+
+
+@pytest.fixture(scope="module")
+def examples(model_and_examples):
+    """Return a photo that is answered, one that leaves the model unsure and one strange to it, with the answers."""
+    return model_and_examples[1]
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory):
+    """Return a function that starts the app of a model; uploads go to a folder of their own."""
+    running = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GRADIO_TEMP_DIR", str(tmp_path_factory.mktemp("uploads")))
-        running = app.launch(exported, port=free_port(), wait=False, quiet=True)
-        yield running
-        running.close(verbose=False)
+
+        def start(model):
+            running.append(app.launch(model, port=free_port(), wait=False, quiet=True))
+            return running[-1]
+
+        yield start
+        for one in running:
+            one.close(verbose=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def served(serve, model):
+    return serve(model)
+
+
+@pytest.fixture(scope="module")
 def address(served):
     return served.local_url.rstrip("/")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(address):
     return Client(address, verbose=False)
 
@@ -72,29 +91,10 @@ def kept(served) -> list[Path]:
     return [file for file in Path(served.server_app.uploaded_file_dir).rglob("*") if file.is_file()]
 
 
-def one_of_each(model, sample, sample_settings, folder) -> dict[str, tuple[Path, dict]]:
-    """Return a photo that is answered, one that leaves the model unsure and one strange to it, with the answers."""
-    for kind, photos in sample.others(sample_settings, 3).items():
-        for number, photo in enumerate(photos):
-            Image.fromarray(photo).save(folder / f"other-{kind}-{number}.png")
-    found = {}
-    for file in [*sorted(folder.glob("other-*.png")), *(sample.path(path) for path in sample.photos.path)]:
-        answer = model.answer(model.read(file)).as_dict()
-        found.setdefault(answer["doubt"], (file, answer))
-        if len(found) == 3:
-            break
-    return found
-
-
-@pytest.fixture(scope="session")
-def examples(exported, sample, sample_settings, tmp_path_factory):
-    return one_of_each(exported, sample, sample_settings, tmp_path_factory.mktemp("examples"))
-
-
 # --- programs ------------------------------------------------------------------------------------------------------
 
 
-def test_programs_get_what_python_answers(client, served, examples, exported, sample, tmp_path):
+def test_programs_get_what_python_answers(client, served, examples, model, sample, tmp_path):
     assert set(examples) == {None, "unsure", "strange"}
     for file, expected in examples.values():
         assert ask(client, file) == expected
@@ -102,7 +102,7 @@ def test_programs_get_what_python_answers(client, served, examples, exported, sa
     turned.getexif()[274] = 6
     misnamed = tmp_path / "not a text, ünd näch oben ... .txt"
     turned.save(misnamed, "PNG", exif=turned.getexif())
-    assert ask(client, misnamed) == exported.answer(exported.read(misnamed)).as_dict()
+    assert ask(client, misnamed) == model.answer(model.read(misnamed)).as_dict()
     assert not kept(served)
 
 
@@ -114,9 +114,9 @@ def test_the_endpoint_is_documented(client):
     assert "not a medical device" in told["description"] and "http" not in str(told["parameters"])
 
 
-def test_eight_at_once_get_their_own_answers_also_for_the_same_file(address, served, sample, exported):
+def test_eight_at_once_get_their_own_answers_also_for_the_same_file(address, served, sample, model):
     files = [sample.path(path) for path in sample.photos.path[::30][:4]] * 2
-    expected = [exported.answer(exported.read(file)).as_dict() for file in files]
+    expected = [model.answer(model.read(file)).as_dict() for file in files]
     assert len({str(answer) for answer in expected}) == 4
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda file: ask(Client(address, verbose=False), file), files))
@@ -167,8 +167,8 @@ def test_what_is_no_photo_gets_one_friendly_line(client, served, tmp_path, name)
     assert not kept(served)
 
 
-def test_too_large_a_file_is_refused_at_the_door(address, served, exported, tmp_path):
-    limit = exported.labels["limits"]["bytes"]
+def test_too_large_a_file_is_refused_at_the_door(address, served, model, tmp_path):
+    limit = model.labels["limits"]["bytes"]
     for size in (limit + 1, limit + 100_000):
         reply = httpx.post(f"{address}/gradio_api/upload", files={"files": ("a.jpg", bytes(size))})
         assert reply.status_code == 413
@@ -241,7 +241,7 @@ def test_nothing_is_kept_and_everything_is_bounded(served, client, examples):
     assert served.server_name == "127.0.0.1" and not served.show_error
 
 
-def test_the_session_holds_no_picture(address, served, examples):
+def test_the_session_holds_no_picture(address, served, model, examples):
     """Ask as the page does: its answer has the photo in it."""
     file, _ = examples["unsure"]
     with file.open("rb") as photo:
@@ -249,15 +249,15 @@ def test_the_session_holds_no_picture(address, served, examples):
     request = {"data": [{"path": path, **FILE}], "fn_index": 0, "session_hash": "curious"}
     assert httpx.post(f"{address}/gradio_api/queue/join", json=request).status_code == 200
     reply = httpx.get(f"{address}/gradio_api/queue/data", params={"session_hash": "curious"}).text
-    assert "data:image/jpeg;base64," in reply and app.DOUBTS["unsure"] in reply
+    assert "data:image/jpeg;base64," in reply and model.words["unsure"] in reply
     assert "curious" in served.server_app.state_holder
     assert "data:image/jpeg" not in str(list(served.server_app.state_holder["curious"].components))
     assert not kept(served)
 
 
-def test_a_port_in_use_is_told_in_one_line(exported, served):
+def test_a_port_in_use_is_told_in_one_line(model, served):
     with pytest.raises(InputError, match=str(served.server_port)):
-        app.launch(exported, port=served.server_port, wait=False, quiet=True)
+        app.launch(model, port=served.server_port, wait=False, quiet=True)
 
 
 # --- people --------------------------------------------------------------------------------------------------------
@@ -293,18 +293,18 @@ def page(request, browser, address):
     context.close()
 
 
-def test_people_see_what_programs_get(page, served, exported, examples, tmp_path):
-    notice = page.get_by_text(exported.labels["notice"])
+def test_people_see_what_programs_get(page, served, model, examples, tmp_path):
+    notice = page.get_by_text(model.labels["notice"])
     notice.wait_for()
     words = {"unsure": "no condition is likely enough", "strange": "unlike those it learned from"}
     for doubt, (file, answer) in examples.items():
         page.set_input_files("#photo input[type=file]", str(file))
         best = answer["best_guess"]
-        headline = words.get(doubt, f"{exported.title(best)}, {answer['percent'][best]}\u00a0%")
+        headline = words.get(doubt, f"{model.title(best)}, {answer['percent'][best]}\u00a0%")
         page.get_by_role("heading", level=2).filter(has_text=headline).wait_for()
         rows = page.locator("#answer tbody tr").all_inner_texts()
         assert {re.sub(r"\s+", " ", row) for row in rows} == {
-            f"{exported.title(key)} {share} %" for key, share in answer["percent"].items()
+            f"{model.title(key)} {share} %" for key, share in answer["percent"].items()
         }
         assert page.locator("#answer img").evaluate_all("all => all.every(one => one.naturalWidth > 0)")
         page.get_by_label("Heat map").fill("0")
@@ -320,11 +320,12 @@ def test_people_see_what_programs_get(page, served, exported, examples, tmp_path
     assert not kept(served)
 
 
-def test_the_page_tells_which_model_it_carries(page, exported):
-    told = exported.labels["model"]
-    text = page.get_by_text("The model learned from").inner_text().replace("\u00a0", " ")
-    assert f"from {told['training_photos']} drawings" in text and f"{told['test_photos']} others" in text
-    assert f"{percent(told['test_accuracy'])} % right" in text and told["weights_note"] in text
+def test_the_page_tells_which_model_it_carries(page, model):
+    about = model.labels["model"]
+    text = page.get_by_text("The model learned from").inner_text()
+    assert f"from {about['training_photos']} drawings" in text and f"{about['test_photos']} others" in text
+    assert text == model.words["record"] and about["weights_note"] in text
+    assert page.get_by_text("It knows eight skin conditions").is_visible()
 
 
 def test_the_browser_is_forbidden_to_ask_others(browser, address):
@@ -340,71 +341,41 @@ def test_the_browser_is_forbidden_to_ask_others(browser, address):
     assert blocked == "http://127.0.0.2:9/a.png"
 
 
-# --- the Space -----------------------------------------------------------------------------------------------------
+# --- other classes -------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def space(exported, tmp_path_factory):
-    return publish.space(exported, tmp_path_factory.mktemp("published") / "space")
+def test_an_app_of_cats_and_dogs_says_nothing_of_skin(serve, tiny_settings):
+    """Neither to people nor to programs; and both kinds of askers get the answer of the model."""
+    pets = small_models.exported(tiny_settings, "pets")
+    address = serve(pets).local_url.rstrip("/")
+    said = [httpx.get(f"{address}{path}").text for path in ("/", "/config", "/gradio_api/info")]
+    assert "It knows two classes of photos" in said[1] and "photos of the data called pets" in said[1]
+    photo = tiny_settings.cache / "own photos" / "pets" / "cat" / "3.png"
+    answer = ask(Client(address, verbose=False), photo)
+    assert answer == pets.answer(pets.read(photo)).as_dict()
+    assert list(answer["probabilities"]) == ["cat", "dog"]
+    for doubt in ("unsure", "strange", None):
+        shown = Answer(answer["probabilities"], "cat", doubt, 0.1, np.ones((2, 7, 7), np.float32))
+        said.append(app_page.answer_page(pets, pets.read(photo), shown))
+    assert "no class is likely enough" in said[3] and "Cat, " in said[5]
+    for text in said:
+        text = re.sub(r'class=\\?"skin\\?"|\.skin\b|base64,[\w/+=]+', "", text)  # names in the code are no words
+        assert not small_models.spoken_of_skin(text)
 
 
-def test_the_space_needs_no_tensorflow(space):
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    told = subprocess.run([sys.executable, "-c", BLOCKER], cwd=space, env=clean, capture_output=True, text=True)
-    assert told.returncode == 0, told.stderr
-    assert (space / "skinlib").samefile(Path(told.stdout.split()[0]).parent)
-
-
-def test_the_space_tells_a_missing_model_in_one_line(space, tmp_path):
-    shutil.copytree(space, tmp_path / "space", ignore=shutil.ignore_patterns("model"))
-    told = subprocess.run([sys.executable, "app.py"], cwd=tmp_path / "space", capture_output=True, text=True)
-    assert told.returncode == 2 and not told.stdout
-    assert told.stderr.count("\n") == 1 and "skinlib export" in told.stderr
-
-
-def test_the_space_asks_for_the_versions_of_the_book(space):
-    def pins(file):
-        lines = (line.split("#")[0].strip() for line in file.read_text().splitlines())
-        return dict(line.split("==") for line in lines if line)
-
-    ours, asked = pins(ROOT / "requirements.txt"), pins(space / "requirements.txt")
-    named = {
-        line.split("==")[0]: line.split("==")[1].split()[0]
-        for line in (ROOT / "requirements.lock").read_text().splitlines()
-        if re.match(r"[a-z].*==", line)
-    }
-    assert asked == {name: ours.get(name, named[name]) for name in asked}
-    front = yaml.safe_load((space / "README.md").read_text("utf-8").split("---")[1])
-    assert front["sdk"] == "gradio" and front["sdk_version"] == asked["gradio"]
-    assert (space / front["app_file"]).is_file() and front["license"] == "mit"
-    assert len(front["short_description"]) <= 60
-    assert not list((ROOT / "skinlib").glob("*.pyi"))  # which Gradio writes beside subclasses of its components
-    assert {front["colorFrom"], front["colorTo"]} <= {
-        "red",
-        "yellow",
-        "green",
-        "blue",
-        "indigo",
-        "purple",
-        "pink",
-        "gray",
-    }
-
-
-def test_the_space_holds_no_more_than_it_needs(space):
-    files = {file.relative_to(space).as_posix() for file in space.rglob("*") if file.is_file()}
-    # Another test has run the app here, and Python may have left its bytecode.
-    assert {file for file in files if "__pycache__" not in file} == {
-        "README.md", "app.py", "requirements.txt", "model/labels.json", "model/model-16bit.onnx",
-        *(f"skinlib/{name}.py" for name in publish.SERVED),
-    }  # fmt: skip
-    assert ExportedModel(space / "model").answer(np.zeros((5, 5, 3), np.uint8)).probabilities
+def test_forty_classes_show_ten_and_fold_the_others(tiny_settings):
+    model = small_models.exported(tiny_settings, "many", small_models.FORTY, 6)
+    by_key = dict(zip(model.keys, np.linspace(1, 2, 40)[::-1] / 60, strict=True))
+    answer = Answer(by_key, model.keys[0], None, 0.1, np.zeros((40, 7, 7), np.float32))
+    page = app_page.answer_page(model, np.zeros((9, 9, 3), np.uint8), answer)
+    shown, folded = page.split("<details>")
+    assert shown.count("<tr>") == 10 and folded.count("<tr>") == 30 and "30 less likely" in folded
+    assert page.count("&lt;b&gt;long &amp; odd") == 4 and "<b>" not in page  # headline, alt, caption and row
+    assert [re.sub("<.*?>", "", row)[:2] for row in re.findall('scope="row">(.*?)</th>', page)][1:3] == ["Ki", "Ki"]
 
 
 def test_the_slider_mixes_as_laid_over_does():
     """The page lays one picture over the other; the command in Python computes the mixture."""
-    from skinlib.serve.exported import laid_over
-
     photo = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
     heat = np.random.default_rng(1).random((7, 7))
     under, over, mixed = (laid_over(photo, heat, strength) for strength in (0, 1, 0.7))

@@ -3,19 +3,13 @@
 import copy
 from types import SimpleNamespace
 
-import pytest
 import yaml
 
-from skinlib.learn import train
 from skinlib.serve import cards
 
 
-@pytest.fixture
-def both(run, sample, sample_settings):
-    return [run, train.train(sample, sample_settings, split="grouped")]
-
-
-def test_every_value_is_the_runs_own(both):
+def test_every_value_is_the_runs_own(run, grouped_run):
+    both = [run, grouped_run]
     (entry,) = cards.metadata(both)["model-index"]
     assert [result["dataset"]["config"] for result in entry["results"]] == ["official", "grouped"]
     for result, run in zip(entry["results"], both, strict=True):
@@ -51,14 +45,31 @@ def test_it_survives_yaml(run):
     assert yaml.safe_load(yaml.safe_dump(card, sort_keys=False, allow_unicode=True)) == card
 
 
-def test_photos_of_people_have_no_licence_of_ours(run):
+def of_kind(run, kind, name):
+    """Return the run as if it had learned from other photos."""
     provenance = copy.deepcopy(run.provenance)
-    provenance["data"]["name"] = "clinical"
-    other = SimpleNamespace(provenance=provenance, metrics=run.metrics)
+    provenance["data"] |= {"kind": kind, "name": name}
+    return SimpleNamespace(provenance=provenance, metrics=run.metrics, backbone=run.backbone, classes=run.classes)
+
+
+def test_photos_of_people_have_no_licence_of_ours(run):
+    other = of_kind(run, "clinical", "clinical")
     assert cards.metadata([run])["license"] == "mit"
     assert cards.metadata([other])["license"] == "unknown"
     assert cards.metadata([run, other])["license"] == "unknown"
     assert cards.metadata([run, other])["datasets"] == ["clinical", "sample"]
+
+
+def test_what_it_is_about_depends_on_the_kind_and_on_no_name(run):
+    for kind in ("drawn", "clinical"):
+        card = cards.metadata([of_kind(run, kind, "cats")])
+        assert "dermatology" in card["tags"]
+        assert card["model-index"][0]["name"] == "skin-conditions-tiny"
+        assert card["model-index"][0]["results"][0]["task"]["name"] == "eight skin conditions"
+    card = cards.metadata([of_kind(run, "own", "sample: <b>1/2")])
+    assert "dermatology" not in card["tags"] and card["license"] == "unknown"
+    assert card["model-index"][0]["name"] == "sample-b-1-2-tiny"
+    assert card["model-index"][0]["results"][0]["task"]["name"] == "eight classes of photos"
 
 
 def test_the_weights_are_named(run):

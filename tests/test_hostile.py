@@ -1,6 +1,7 @@
 """A thousand hostile files: each gets an answer or one line, from Python, the command line, the app and the page.
 
 All are read from Python here; the other ways get a spread of them. ``benchmarks/hostile.py`` sends all in every way.
+Seventy of every kind are tried each time, the thousand in the slow tests.
 """
 
 import os
@@ -39,9 +40,9 @@ CLIENTS_DIFFER = {
 DAMAGED = ("bits flipped", "cut short", "bytes moved")
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    return files(tmp_path_factory.mktemp("hostile") / "files")
+@pytest.fixture(scope="module", params=[70, pytest.param(1000, marks=pytest.mark.slow)])
+def written(request, tmp_path_factory):
+    return files(tmp_path_factory.mktemp("hostile") / "files", request.param)
 
 
 @pytest.fixture(scope="module")
@@ -68,9 +69,9 @@ def spread(written, number: int) -> list:
     """Return about ``number`` files that a browser can send, some of each kind and of each thing that can be wrong."""
     chosen, seen = [], Counter()
     for file in sorted((file for file in written if file.sendable), key=lambda file: (file.kind, file.why)):
-        seen[file.kind] += 1
-        if seen[file.kind] % max(1, len(written) // number) == 1:
+        if seen[file.kind] % max(1, len(written) // number) == 0:
             chosen.append(file)
+        seen[file.kind] += 1
     return chosen
 
 
@@ -92,10 +93,13 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path):
 
 
 def test_there_are_as_many_of_each_kind_as_promised(written):
-    assert len(written) == 1000
-    assert Counter(file.kind for file in written) == {kind: round(1000 * share) for kind, share in SHARES.items()}
-    assert len({file.path for file in written}) == 1000
-    assert sum(file.sendable for file in written) > 970
+    n = len(written)
+    number = Counter(file.kind for file in written)
+    if n == 1000:
+        assert number == {kind: round(n * share) for kind, share in SHARES.items()}
+    assert number.keys() == SHARES.keys()
+    assert len({file.path for file in written}) == n
+    assert sum(file.sendable for file in written) > 0.97 * n
 
 
 # ---------------------------------------------------------------- from Python
@@ -125,7 +129,7 @@ def test_python_reads_or_refuses_every_one(python, written):
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*")) == ["temporary", "work"]
 
 
-def test_python_answers_with_eight_probabilities(python, written, exported):
+def test_python_answers_with_a_probability_for_each_class(python, written, exported):
     answers = [python.ask(file.path).answer for file in written[:60]]
     answers = [answer for answer in answers if answer]
     assert len(answers) > 10
@@ -196,6 +200,7 @@ def page(exported):
         yield way
 
 
+@pytest.mark.slow
 @pytest.mark.site
 def test_page(page, written, python, good):
     chosen = spread(written, 60)

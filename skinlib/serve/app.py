@@ -5,30 +5,28 @@ It imports neither TensorFlow nor Keras. Nothing of a photo is kept: the uploade
 The page asks nobody but this server for anything. Introduced in chapter 6, Deployment.
 """
 
-import base64
 import contextlib
 import html
-import io
 import os
 import re
 import secrets
 from pathlib import Path
 
+# Before Gradio is imported, which reads these once.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "50")  # times of the last requests; 10,000 cost memory and time
+
 import gradio as gr
 from gradio import route_utils, state_holder
-from PIL import Image
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse, Response
 
 from skinlib.base.errors import InputError
 from skinlib.data.reading import PhotoError
-from skinlib.serve.exported import Answer, ExportedModel, laid_over, percent
-
-# Before Gradio is imported, which reads these once.
-os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
-os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "50")  # times of the last requests; 10,000 cost memory and time
+from skinlib.serve.app_page import CSS, TITLE, answer_page, first_words, last_words
+from skinlib.serve.exported import ExportedModel
 
 WAITING = 64
 """Photos that may wait for their turn; whoever comes then is told that the queue is full."""
@@ -37,8 +35,6 @@ AT_ONCE = 1
 LEFTOVERS = (20, 120)
 """Every how many seconds to look for uploads that nobody asked about, and from what age on they go. Gradio's page sends
 a pasted photo twice and asks about one."""
-STRENGTH = 70
-"""The heat map's share of the picture at first, in percent."""
 PATHS = re.compile(
     r"/(config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|(static|assets|svelte)/.+"
     r"|gradio_api/(info|openapi\.json|app_id|startup-events|upload|upload_progress|queue/(join|data)|cancel|reset"
@@ -51,51 +47,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-DOUBTS = {
-    "unsure": "I don't know: no condition is likely enough.",
-    "strange": "I don't know: this photo is unlike those it learned from.",
-}
-TITLE = "What is a score worth? Try it yourself"
 HEIC = "an iPhone photo (HEIC), which cannot be read here: save it as JPEG and try again"
-CSS = """
-.gradio-container { max-width: 58rem !important; margin-inline: auto; }
-.gradio-container .html-container { padding: 0; }
-#photo .source-selection button { width: 44px; height: 44px; padding: 11px; }
-#photo .source-selection { min-height: 46px; }
-footer .divider { display: none !important; }
-.skin { --muted: #555e63; color: var(--body-text-color); font-size: 1rem; line-height: 1.5; }
-.dark .skin { --muted: #a7b1b5; }
-.skin p, .skin h1, .skin h2 { margin: 0 0 0.5rem; color: inherit; }
-.skin h1 { font-size: 1.6rem; line-height: 1.2; }
-.skin h2 { font-size: 1.5rem; line-height: 1.25; color: #0b5f66; }
-.dark .skin h2 { color: #7fd0c9; }
-.skin .doubt h2 { color: #8a5a00; }
-.dark .skin .doubt h2 { color: #f2c160; }
-.skin .notice { background: #fdf4e1; color: #23282b; border-left: 4px solid #8a5a00; border-radius: 0.3rem;
-  padding: 0.6rem 0.9rem; margin: 0.8rem 0 0; }
-.dark .skin .notice { background: #332813; color: #dfe5e6; border-color: #f2c160; }
-.skin .error { background: #fbecec; color: #23282b; border-left: 4px solid #a3262a; border-radius: 0.3rem;
-  padding: 0.6rem 0.9rem; overflow-wrap: anywhere; }
-.dark .skin .error { background: #381c1d; color: #dfe5e6; border-color: #f3a3a3; }
-.skin .columns { display: grid; gap: 1rem 2rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); }
-.skin figure { margin: 0; }
-.skin .picture { position: relative; display: inline-block; max-width: 100%; line-height: 0; }
-.skin .picture img { max-width: 100%; max-height: 28rem; min-width: 2rem; border-radius: 0.4rem; margin: 0; }
-.skin .picture .heat { position: absolute; inset: 0; width: 100%; height: 100%; }
-.skin .slider { display: flex; align-items: center; gap: 0.8rem; min-height: 44px; }
-.skin .slider input { flex: 1; min-width: 0; height: 44px; accent-color: #0b7a83; }
-.skin figcaption, .skin .muted { color: var(--muted); font-size: 0.9rem; }
-.skin table { width: 100%; border: 0 !important; border-collapse: collapse; margin: 0 0 0.8rem; }
-.skin tr { border: 0 !important; background: none; }
-.skin caption { text-align: left; color: var(--muted); font-size: 0.95rem; padding: 0 0 0.3rem; }
-.skin th, .skin td { border: 0; padding: 0.2rem 0; font-weight: 400; text-align: left; background: none; }
-.skin td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
-.skin tr:first-child th, .skin tr:first-child td { font-weight: 600; }
-.skin .doubt th, .skin .doubt td { font-weight: 400 !important; color: var(--muted); }
-.skin .bar { display: block; height: 0.5rem; border-radius: 0.25rem; min-width: 1px; margin-top: 0.15rem; }
-.skin .doubt .bar { opacity: 0.45; }
-"""
 
 
 def build(model: ExportedModel) -> gr.Blocks:
@@ -117,7 +69,7 @@ def build(model: ExportedModel) -> gr.Blocks:
         if path is None:
             return None, ""
         try:
-            return None, _answer_page(model, *ask(path))
+            return None, answer_page(model, *ask(path))
         except gr.Error as error:
             return None, f'<div class="skin"><p class="error" role="alert">{html.escape(error.message)}</p></div>'
 
@@ -129,7 +81,7 @@ def build(model: ExportedModel) -> gr.Blocks:
 
     limited = {"concurrency_id": "model", "concurrency_limit": AT_ONCE}
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=LEFTOVERS) as app:
-        gr.HTML(_first_words(model), js_on_load=None)
+        gr.HTML(first_words(model), js_on_load=None)
         upload = _photo()
         gr.HTML(
             '<div class="skin"><p class="muted">Your photo goes to this server, which removes it once it has looked '
@@ -143,7 +95,7 @@ def build(model: ExportedModel) -> gr.Blocks:
             js_on_load="element.setAttribute('aria-live', 'polite')",
             label="Answer",
         )
-        gr.HTML(_last_words(model), js_on_load=None)
+        gr.HTML(last_words(model), js_on_load=None)
         upload.input(show, upload, [upload, answer], api_visibility="private", show_progress_on=answer, **limited)
         # Gradio has no endpoint for files without a component: this one is never drawn.
         gr.Button(visible=False).click(
@@ -311,78 +263,5 @@ def _why_not(error: PhotoError) -> str:
         head = stream.read(12)
         if head[4:8] == b"ftyp" and head[8:12] not in (b"avif", b"avis"):
             return f"This is {HEIC}."
-    remedy = str(error).removeprefix(f"{error.path}: {error.reason}: ").removeprefix("leave it out, or ")
-    return f"This file cannot be used ({error.reason}): {remedy}."
-
-
-def _share(probability: float) -> str:
-    return f"{percent(probability)}\u00a0%"
-
-
-def _first_words(model: ExportedModel) -> str:
-    return f"""<div class="skin">
-<h1>{TITLE}</h1>
-<p>This app runs the model of a book on doubting scores. It knows eight skin conditions, it is often wrong, and it may
-say that it doesn't know.</p>
-<p class="notice" role="note">{html.escape(model.labels["notice"])}</p>
-</div>"""
-
-
-def _last_words(model: ExportedModel) -> str:
-    told = model.labels["model"]
-    low, high = told["test_accuracy_interval"]
-    data = "drawings made by a program" if told["data"] == "sample" else f"photos of the data called {told['data']}"
-    return f"""<div class="skin"><p class="muted">The model learned from {told["training_photos"]} {html.escape(data)}.
-Of {told["test_photos"]} others, each with one vote, it got {_share(told["test_accuracy"])} right (95\u00a0% interval
-{_share(low)} to {_share(high)}), with no right to say "I don't know". {html.escape(told["weights_note"])}</p></div>"""
-
-
-def _answer_page(model: ExportedModel, photo, answer: Answer) -> str:
-    """Return the answer as HTML, for people; ``photo`` is uint8 (H, W, 3), RGB."""
-    title = html.escape(model.title(answer.condition))
-    headline = DOUBTS[answer.doubt] if answer.doubt else f"{title}, {_share(answer.probabilities[answer.condition])}"
-    heat = answer.heat()
-    under, over = (_data_uri(laid_over(photo, heat, strength)) for strength in (0, 1))
-    some = heat.max() > 0
-    words = (
-        f"Orange: where the photo speaks for {title}, by the network's own account. The map is no proof that it looks "
-        "at the right thing."
-        if some
-        else f"No place in this photo speaks for {title}."
-    )
-    disabled = "" if some else " disabled"
-    fits = "unlike" if answer.strangeness > model.limit else "like"
-    return f"""<div class="skin"><div{' class="doubt"' if answer.doubt else ""}>
-<h2>{headline}</h2>
-<div class="columns">
-<figure>
-<span class="picture"><img src="{under}" alt="Your photo, with a heat map of what speaks for {title}">
-<img class="heat" src="{over}" alt="" style="opacity: {STRENGTH / 100}"></span>
-<label class="slider">Heat map <input type="range" min="0" max="100" step="5" value="{STRENGTH}"{disabled}
-oninput="this.closest('figure').querySelector('.heat').style.opacity = this.value / 100"></label>
-<figcaption>{words}</figcaption>
-</figure>
-<div>
-<table><caption>{"What it would have guessed" if answer.doubt else "How likely it finds each"}</caption>
-<tbody>{_rows(model, answer)}</tbody></table>
-<p class="muted">The photo is {fits} those it learned from: its distance to them is {answer.strangeness:.2f}, and above
-{model.limit:.2f} it counts as unlike.</p>
-</div></div></div></div>"""
-
-
-def _rows(model: ExportedModel, answer: Answer) -> str:
-    """Return a table row for each condition, the likeliest first."""
-    colours = {condition["key"]: condition["colour"] for condition in model.labels["conditions"]}
-    return "".join(
-        f'<tr><th scope="row">{html.escape(model.title(key))}'
-        f'<span class="bar" style="width: {100 * p:.1f}%; background: {html.escape(colours[key])}"></span></th>'
-        f"<td>{_share(p)}</td></tr>"
-        for key, p in sorted(answer.probabilities.items(), key=lambda item: -item[1])
-    )
-
-
-def _data_uri(picture) -> str:
-    """Return uint8 (H, W, 3) as an address that holds the picture itself: no file is written for it."""
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "JPEG", quality=88)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+    # Not the error's own line: it names the file, and that is a place on this server.
+    return f"This file cannot be used ({error.reason}): {error.remedy.removeprefix('leave it out, or ')}."

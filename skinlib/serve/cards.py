@@ -5,22 +5,22 @@ reads the same from a few lines of YAML at the top of a card; this module makes 
 model card.
 """
 
+import re
 from collections.abc import Iterable
 
 import yaml
 
 from skinlib.learn.runs import Run
 from skinlib.serve.exported import FULL, LABELS, SMALL
-
-NOTICE = "A teaching tool, not a medical device. Nothing here is a diagnosis."
-SKIN_NOTICE = "A teaching tool, not a medical device. Nothing here is a diagnosis: show your skin to a doctor."
+from skinlib.serve.words import subject
 
 
 def card(run: Run, labels: dict) -> str:
     """Return the model card that travels with the files: metadata for the Hub in YAML, then words for people."""
-    model, limits = labels["model"], labels["limits"]
-    head = metadata([run]) | {"library_name": "onnx"}
+    model, words, limits, n = labels["model"], labels["words"], labels["limits"], len(labels["conditions"])
+    head = metadata([run], labels["name"]) | {"library_name": "onnx"}
     low, high = model["test_accuracy_interval"]
+    rows, columns, _ = run.backbone.last_stage_shape
     answers = (
         f"It answers where its calibrated probability is {labels['threshold']:.0%} or more"
         if labels["threshold"] is not None
@@ -33,16 +33,15 @@ def card(run: Run, labels: dict) -> str:
 
 **{labels["notice"]}**
 
-A {model["backbone"]} with a small head that tells {len(labels["conditions"])} {subject(run)} apart:
-{", ".join(condition["title"] for condition in labels["conditions"])}.
-{model["weights_note"]}
+A {model["backbone"]} with a small head that tells {words["subject"]} apart:
+{", ".join(_plain(one["title"]) for one in labels["conditions"])}.
+{_plain(model["weights_note"])}
 
 ## How good it is
 
 On {model["test_photos"]} test photos, each with one vote, {model["test_accuracy"]:.1%} of its answers were right (95 %
-interval {low:.1%} to {high:.1%}). They come from the data called `{model["data"]}`, of which it learned from
-{model["training_photos"]} photos, and from {TEST_SETS[model["split"]]}. That says nothing about other cameras,
-other clinics or other people.
+interval {low:.1%} to {high:.1%}). They come from the data called {_plain(model["data"])}, of which it learned from
+{model["training_photos"]} photos, and from {TEST_SETS[model["split"]]}. That says nothing about {words["elsewhere"]}.
 
 It says "I don't know" where it is not sure enough for {labels["target_accuracy"]:.0%} of its answers to be right, and
 where a photo is unlike those it learned from. {answers}. Both limits were chosen on validation photos, and do worse on
@@ -52,15 +51,15 @@ others.
 
 - `{SMALL}`: what the app, the page and the command line run. Weights in 16 bits, computing in 32.
 - `{FULL}`: the same in 32 bits.
-- `{LABELS}`: the conditions in the order of the outputs, the limits, and what this model is.
+- `{LABELS}`: the classes in the order of the outputs, the limits, and what this model is.
 - `provenance.json`: data, weights, seed and versions. `SHA256SUMS`: check with `sha256sum -c`.
 
 ## How to ask it
 
 One input, `photo`: a decoded photo, uint8 (height, width, 3), RGB, upright, of any size. Resizing, preprocessing,
-network and temperature ({labels["temperature"]:.3f}) are inside. Outputs: `probabilities` ({len(labels["conditions"])}, calibrated),
+network and temperature ({labels["temperature"]:.3f}) are inside. Outputs: `probabilities` ({n}, calibrated),
 `strangeness` (a photo above {labels["strangeness_limit"]:.4f} is unlike the training photos) and `evidence`
-({len(labels["conditions"])} × 7 × 7: what each place adds to each condition's logit).
+({n} × {rows} × {columns}: what each place adds to the logit of each {words["class"]}).
 
 ```python
 import numpy, onnxruntime
@@ -75,6 +74,11 @@ Clients of this model take photos of up to {limits["bytes"] // 10**6} MB and {li
 """
 
 
+def _plain(text: str) -> str:
+    """Return a text, in which names of folders and files may stand, so that Markdown shows it as it is, on one line."""
+    return re.sub(r"([\\`*_\[\]<>#|~$&])", r"\\\1", " ".join(text.split()))
+
+
 METRICS = {
     "accuracy": ("accuracy", "Accuracy"),
     "balanced_accuracy": ("balanced_accuracy", "Balanced accuracy"),
@@ -85,7 +89,7 @@ METRICS = {
 """Of each number in a run's metrics that the card quotes: the Hub's name for it, and ours."""
 
 TEST_SETS = {
-    "official": "the data set's own test files, copies of training photos among them",
+    "official": "the data set's own test files, among which may be copies of training photos",
     "grouped": "a clean split: no photo on both sides",
 }
 """What the test photos of each kind of split are."""
@@ -113,14 +117,10 @@ def metadata(runs: Iterable, name: str | None = None) -> dict:
 
 
 def model_name(run: Run) -> str:
-    """Return what an exported model is called: after its subject and its backbone."""
-    return f"{subject(run).replace(' ', '-')}-{run.backbone.name}"
-
-
-def subject(run: Run) -> str:
-    """Return what a model tells apart, in words: skin conditions, or the classes of somebody's own photos."""
+    """Return what an exported model is called: after what it tells apart and its backbone."""
     data = run.provenance["data"]
-    return "skin conditions" if data["kind"] != "own" else f"classes of {data['name']}"
+    name = "skin-conditions" if data["kind"] != "own" else re.sub(r"\W+", "-", data["name"]).strip("-") or "photos"
+    return f"{name}-{run.backbone.name}"
 
 
 def _tags(runs: list[Run]) -> list[str]:
@@ -132,7 +132,7 @@ def _result(run: Run) -> dict:
     provenance, numbers = run.provenance, run.metrics["test"]
     data, split = provenance["data"], provenance["settings"]["split"]
     return {
-        "task": {"type": "image-classification", "name": f"{len(run.classes)} {subject(run)}"},
+        "task": {"type": "image-classification", "name": subject(data["kind"], len(run.classes))},
         "dataset": {
             "type": data["name"],
             "name": f"{data['name']}: {TEST_SETS[split]}",

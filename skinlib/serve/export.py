@@ -24,9 +24,10 @@ from skinlib.learn.extraction import extractor, features
 from skinlib.learn.preprocessing import prepare
 from skinlib.learn.pretrained import get_weights
 from skinlib.learn.runs import Run
-from skinlib.serve.cards import NOTICE, SKIN_NOTICE, card, model_name
+from skinlib.serve.cards import card, model_name
 from skinlib.serve.exported import FORMAT, FULL, LABELS, SMALL, ExportedModel
 from skinlib.serve.onnx_graph import OPSET, answering, packed, to_onnx
+from skinlib.serve.words import NOTICE, SKIN_NOTICE, words_for
 
 MOST_KNOWN = 2000
 """Training photos whose features travel with the model, at most."""
@@ -38,45 +39,50 @@ def export(run: Run, data: DataSet, settings: Settings) -> ExportedModel:
     """Return a run's exported model, which is made once and kept in the store.
 
     ``data`` are the photos that the run was trained on. What the model needs beside its weights comes from them: the
-    limits (:func:`skinlib.judge.limits.choose_limits`) from the validation photos. The folder holds the network in 32
-    and in 16 bits, names and limits in ``labels.json``, a model card, where all of it comes from, and SHA-256 sums.
-    Raises InputError where ``data`` are not the run's photos, and where the run has no validation or test photos.
+    limits (:func:`skinlib.judge.limits.choose_limits`) from the validation photos. :func:`write` tells what the folder
+    holds. Raises InputError where ``data`` are not the run's photos, or the run has no validation or test photos.
     """
     if data.fingerprint != run.provenance["data"]["fingerprint"]:
         raise InputError(f"{data.root} does not hold the photos that {run.path} was trained on: name those with --data")
     for part, purpose in (("validation", "calibration needs"), ("test", "say how good it is")):
         if part not in run.metrics:
             raise InputError(f"{run.path} has no {part} photos, which {purpose}: train on more photos")
-    key = key_for("skinlib.serve.export", run.provenance["key"])
 
     def make(folder: Path) -> None:
         known = pooled_features(run, data, settings, "train")
-        known = known[np.random.default_rng(settings.seed).permutation(len(known))[:MOST_KNOWN]]
+        known = known[np.random.default_rng(run.provenance["seed"]).permutation(len(known))[:MOST_KNOWN]]
         validation = run.predictions[run.predictions.split == "validation"]
         limits = choose_limits(validation, pooled_features(run, data, settings, "validation"), known)
         write(run, limits, known, folder)
 
+    key = key_for("skinlib.serve.export", run.provenance["key"])
     return ExportedModel(settings.store.folder("exports", key, make))
 
 
 def write(run: Run, limits: Limits, known: np.ndarray, folder: Path) -> None:
-    """Write a run with its limits to ``folder``; ``known`` are pooled features of training photos, float32 (n, features)."""
+    """Write a run with its limits to ``folder``, which must not exist: the same run gives the same bytes.
+
+    ``known`` are the pooled features of training photos that strangeness is measured against, float32 (n, features).
+    The folder holds the network in 32 and in 16 bits; classes, limits and words in ``labels.json``; a model card; where
+    all of it comes from; and SHA-256 sums. Raises OSError where the disk is full.
+    """
     full = to_onnx(answering(run.model, limits.temperature, known), run.model)
     folder.mkdir()
     onnx.save(full, folder / FULL)
     onnx.save(packed(full, 16), folder / SMALL)
-    kind = run.provenance["data"]["kind"]
+    model = _description(run)
     labels = {
         "format": FORMAT,
         "name": model_name(run),
-        "notice": NOTICE if kind == "own" else SKIN_NOTICE,
+        "notice": NOTICE if model["kind"] == "own" else SKIN_NOTICE,
         "conditions": [asdict(one) for one in run.classes],
         "temperature": limits.temperature,
         "threshold": limits.threshold,
         "strangeness_limit": limits.strangeness,
         "target_accuracy": limits.target_accuracy,
         "limits": LIMITS,
-        "model": _description(run),
+        "model": model,
+        "words": words_for(model, len(run.classes)),
         "files": {name: _file(folder / name) for name in (FULL, SMALL)},
     }
     write_json(folder / LABELS, labels)

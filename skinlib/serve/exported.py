@@ -12,15 +12,16 @@ from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from PIL import Image
-
-from skinlib.base import runner
-from skinlib.base.errors import InputError
-from skinlib.data import reading
 
 # Before ONNX Runtime is imported, which else would report on its use to its makers.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+import onnxruntime
+
+from skinlib.base.errors import InputError
+from skinlib.base.runner import cores, threads
+from skinlib.data import reading
 
 FORMAT = 2
 """Version of what an exported folder holds."""
@@ -29,9 +30,9 @@ FULL = "model.onnx"
 SMALL = "model-16bit.onnx"
 """The file that every client runs, so that all give the same answer."""
 LABELS = "labels.json"
-"""Beside it: names, limits and where the model comes from."""
+"""Beside it: classes, limits, words and where the model comes from."""
 HEAT = (230, 97, 1)
-"""The colour laid over a photo where it speaks for the answer: orange shows on light and on dark skin."""
+"""The colour laid over a photo where it speaks for the answer: orange shows on light and on dark photos."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,16 @@ class Answer:
     """What the model says about one photo."""
 
     probabilities: dict[str, float]
-    """Calibrated probability of each condition, by key, in the model's order."""
+    """Calibrated probability of each class, by key, in the model's order."""
     condition: str
-    """The most probable condition: what the model says, or would say if it had to."""
+    """The key of the most probable class: what the model says, or would say if it had to."""
     doubt: str | None
-    """None, "unsure" (no condition is probable enough) or "strange" (the photo is none of what it learned): then the
+    """None, "unsure" (no class is probable enough) or "strange" (the photo is none of what it learned): then the
     answer is "I don't know"."""
     strangeness: float
     """Distance to the photos it learned from, 0 to 2: see :func:`skinlib.judge.abstention.neighbour_distance`."""
     evidence: np.ndarray
-    """float32 (classes, 7, 7): how much each place speaks for each condition, or against it, in logits."""
+    """float32 (classes, 7, 7): how much each place speaks for each class, or against it, in logits."""
 
     def heat(self) -> np.ndarray:
         """Return where the photo speaks for :attr:`condition`, float32 (7, 7), 0 to 1: its Grad-CAM."""
@@ -89,13 +90,14 @@ class ExportedModel:
                 raise InputError(f"{self.folder} is not an exported model ({file.name} is missing): use skinlib export")
         try:
             self.labels: dict = json.loads((self.folder / LABELS).read_text("utf-8"))
-            self.keys = [condition["key"] for condition in self.labels["conditions"]]
             version = self.labels["format"]
+            if version != FORMAT:
+                raise InputError(f"{self.folder} has format {version}, this is for {FORMAT}: export the run again")
+            self.keys = [condition["key"] for condition in self.labels["conditions"]]
+            self.words: dict[str, str] = self.labels["words"]
             self.threshold, self.limit = self.labels["threshold"], float(self.labels["strangeness_limit"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self.folder / LABELS} is damaged ({error!r}): export the run again") from error
-        if version != FORMAT:
-            raise InputError(f"{self.folder} has format {version}, this is for {FORMAT}: export the run again")
 
     @cached_property
     def session(self) -> onnxruntime.InferenceSession:
@@ -104,7 +106,7 @@ class ExportedModel:
         options.log_severity_level = 3  # errors only
         # A thread that waits must not keep a core busy: where another program runs beside, that costs three times more.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.intra_op_num_threads = runner.cores()
+        options.intra_op_num_threads = cores()
         try:
             return onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime has classes of its own for every kind of damage
@@ -112,7 +114,7 @@ class ExportedModel:
             raise InputError(f"{self.path} cannot be opened ({reason}): export the run again") from error
 
     def title(self, key: str) -> str:
-        """Return the name of a condition, for people."""
+        """Return the name of a class, for people."""
         return self.labels["conditions"][self.keys.index(key)]["title"]
 
     def answer(self, photo: np.ndarray) -> Answer:
@@ -149,14 +151,15 @@ class ExportedModel:
         return reading.decode(content, path, limits["pixels"])
 
 
-def answer_files(folder: Path | str, paths: Iterable[Path | str], run: Callable = runner.threads) -> Iterator[dict]:
+def answer_files(folder: Path | str, paths: Iterable[Path | str], runner: Callable = threads) -> Iterator[dict]:
     """Yield what the model exported to ``folder`` says of each photo file, in order: for folders of any size.
 
     Each is ``path`` and the keys of :meth:`Answer.as_dict`, or ``path`` and ``error`` where the file is no photo.
-    ``run`` is the runner (see :mod:`skinlib.base.runner`). Raises InputError where the folder is no exported model.
+    ``runner`` calls the model for each: see :mod:`skinlib.base.runner`. Raises InputError where the folder is no
+    exported model.
     """
     ExportedModel(folder)  # a wrong folder is told before any work begins
-    return run(partial(_Teller, str(folder)), map(str, paths))
+    return runner(partial(_Teller, str(folder)), map(str, paths))
 
 
 class _Teller:

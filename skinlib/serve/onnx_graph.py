@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
+from skinlib.base.files import array_on_disk
 from skinlib.judge.limits import NEIGHBOURS
 from skinlib.learn.backbones import backbone_of
 from skinlib.learn.engines import keras, tf
@@ -34,18 +35,19 @@ def answering(network: keras.Model, temperature: float, known: np.ndarray) -> tf
 
     - probabilities, float32 (classes,): softmax(logits / ``temperature``).
     - strangeness, float32 (): distance to the fifth nearest row of ``known``, which are pooled features of training
-      photos, float32 (n, 2048): :func:`skinlib.judge.abstention.neighbour_distance`.
+      photos, float32 (n, features): :func:`skinlib.judge.abstention.neighbour_distance`.
     - evidence, float32 (classes, 7, 7): what each place adds to each logit.
 
     The evidence is exact for this head. Its hidden units are rectified, so for one photo each is either off or linear,
-    and the logit is a weighted sum of the pooled features, which are means over the 49 places: the mean of the evidence
+    and the logit is a weighted sum of the pooled features, which are means over all places: the mean of the evidence
     is the logit, less a number that no place has a part in. Where it is positive it is Grad-CAM (Selvaraju et al.,
     2017), which for a single linear layer is the class activation map of Zhou et al. (2016).
     """
     resized, last_map = network.get_layer("resize").output, network.get_layer(backbone_of(network).last_map).output
     backbone = keras.Model(resized, [last_map, network.get_layer("pool").output])
     hidden, output = network.get_layer("hidden"), network.get_layer("probabilities")
-    known = known / np.linalg.norm(known, axis=1, keepdims=True)
+    lengths = np.linalg.norm(known, axis=1, keepdims=True)
+    known = known / np.where(lengths > 0, lengths, 1)  # a row of zeros has no direction, and stays
     k = min(NEIGHBOURS, len(known))
 
     @tf.function(input_signature=[tf.TensorSpec((None, None, 3), tf.uint8, name="photo")])
@@ -53,8 +55,8 @@ def answering(network: keras.Model, temperature: float, known: np.ndarray) -> tf
         places, pooled = backbone(_squared(photo)[None], training=False)
         before = pooled @ hidden.kernel + hidden.bias
         logits = tf.nn.relu(before) @ output.kernel + output.bias
-        active = tf.cast(before > 0, tf.float32)  # (1, 512)
-        slopes = hidden.kernel @ (tf.transpose(active) * output.kernel)  # (2048, 8)
+        active = tf.cast(before > 0, tf.float32)  # (1, hidden)
+        slopes = hidden.kernel @ (tf.transpose(active) * output.kernel)  # (features, classes)
         cosines = tf.math.l2_normalize(pooled, axis=1) @ known.T
         kth = tf.math.top_k(cosines[0], k).values[-1]
         return {
@@ -67,7 +69,7 @@ def answering(network: keras.Model, temperature: float, known: np.ndarray) -> tf
 
 
 def _squared(photo: tf.Tensor) -> tf.Tensor:
-    """Resize as :func:`skinlib.learn.preprocessing.prepare` does, reading only the rows and columns that the square needs.
+    """Resize as :func:`skinlib.learn.preprocessing.prepare` does; read only the rows and columns that the square needs.
 
     Most of a large photo is never turned into floats, and no engine's own idea of resizing can differ.
     """
@@ -123,8 +125,13 @@ def _folded(proto: onnx.ModelProto) -> onnx.ModelProto:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = str(Path(folder, "folded.onnx"))
-        onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
-        folded = onnx.load(options.optimized_model_filepath)
+        try:
+            onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            folded = onnx.load(options.optimized_model_filepath)
+        except Exception:
+            # On a full disk the runtime speaks of an invalid model. Asking for as much room gets a plain OSError.
+            array_on_disk((proto.ByteSize(),), np.uint8, folder)
+            raise
     del folded.opset_import[:]  # the runtime lists all that it knows
     folded.opset_import.append(helper.make_opsetid("", OPSET))
     return folded
@@ -172,16 +179,18 @@ def _ordered(graph: onnx.GraphProto) -> list[onnx.NodeProto]:
     """Return the graph's nodes, each after those it needs, in the order in which the outputs ask for them."""
     maker = {name: number for number, node in enumerate(graph.node) for name in node.output}
     order = {}  # a dictionary for its order
-
-    def visit(name):
-        number = maker.get(name)
-        if number is not None and number not in order:
-            for needed in graph.node[number].input:
-                visit(needed)
-            order[number] = onnx.NodeProto.FromString(graph.node[number].SerializeToString())
-
-    for output in graph.output:
-        visit(output.name)
+    # What is still asked for, the next last. A node comes up twice: to ask for what it needs, and to take its place.
+    asked = [(maker[output.name], False) for output in reversed(graph.output) if output.name in maker]
+    while asked:
+        number, ready = asked.pop()
+        if number in order:
+            continue
+        node = graph.node[number]
+        if ready:
+            order[number] = onnx.NodeProto.FromString(node.SerializeToString())
+            continue
+        asked.append((number, True))
+        asked += [(maker[name], False) for name in reversed(node.input) if name in maker]
     return list(order.values())
 
 

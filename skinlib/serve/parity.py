@@ -10,15 +10,15 @@ import pandas as pd
 from skinlib.serve.exported import onnxruntime
 
 
-def answers(file: Path | onnx.ModelProto, photos_: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the probabilities, float32 (n, 8), of one ONNX file or model for uint8 RGB photos of any sizes."""
+def answers(file: Path | onnx.ModelProto, photos: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the probabilities, float32 (n, classes), of one ONNX file or model for uint8 RGB photos of any sizes."""
     source = file.SerializeToString() if isinstance(file, onnx.ModelProto) else file
     session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])
-    return np.stack([session.run(["probabilities"], {"photo": photo})[0] for photo in photos_])
+    return np.stack([session.run(["probabilities"], {"photo": photo})[0] for photo in photos])
 
 
 def parity(reference: np.ndarray, others: dict[str, np.ndarray], truth: np.ndarray | None = None) -> pd.DataFrame:
-    """Compare answers, each float (n, 8), with those of a reference: one row for each of ``others``.
+    """Compare answers, each float (n, classes), with those of a reference: one row for each of ``others``.
 
     Columns: largest_difference (of any probability), same_answer (share of the photos) and, where ``truth``, int (n,),
     is given, accuracy.

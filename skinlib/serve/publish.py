@@ -1,7 +1,10 @@
-"""Put the exported model beside what serves it: the page in the browser, the app. Introduced in chapter 6, Deployment."""
+"""Put the exported model beside what serves it, the page or the app. Introduced in chapter 6, Deployment."""
 
+import html
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
+from string import Template
 
 import numpy as np
 from PIL import Image
@@ -32,7 +35,7 @@ def space(exported: ExportedModel, out: Path) -> Path:
     """Write the app that serves the model to the folder ``out``: a Gradio Space, with all that it needs."""
 
     def add(draft):
-        for module in modules_behind("skinlib.serve.app"):  # none of them imports TensorFlow
+        for module in _with_packages(modules_behind("skinlib.serve.app")):  # none of them imports TensorFlow
             file = source_of(module)
             assert file, "what stands behind a module has a source"
             target = draft / "skinlib" / file.relative_to(PACKAGE)
@@ -40,6 +43,12 @@ def space(exported: ExportedModel, out: Path) -> Path:
             shutil.copy(file, target)
 
     return _assemble(SPACE, exported, out, add, "model")
+
+
+def _with_packages(modules: Iterable[str]) -> set[str]:
+    """Return modules and the packages that they lie in, by full name."""
+    parts = [module.split(".") for module in modules]
+    return {".".join(names[:depth]) for names in parts for depth in range(1, len(names) + 1)}
 
 
 def _assemble(source: Path, exported: ExportedModel, out: Path, add, folder: str = ".") -> Path:
@@ -51,11 +60,21 @@ def _assemble(source: Path, exported: ExportedModel, out: Path, add, folder: str
         raise InputError(f"{out} exists already: choose another folder, or remove it")
     with written_whole(out) as draft:
         shutil.copytree(source, draft, ignore=shutil.ignore_patterns("web", "__pycache__", "*.pyc"))
+        _fill(draft, exported)
         (draft / folder).mkdir(exist_ok=True)
         for name in (SMALL, LABELS):
             shutil.copy(exported.folder / name, draft / folder)
         add(draft)
     return out
+
+
+def _fill(draft: Path, exported: ExportedModel) -> None:
+    """Put the model's words into the pages of a draft: they hold $notice and the like."""
+    labels = exported.labels
+    words = exported.words | {"notice": labels["notice"], "backbone": labels["model"]["backbone"]}
+    for page in (file for file in draft.iterdir() if file.suffix in (".md", ".html")):
+        escaped = {name: html.escape(text, quote=page.suffix == ".html") for name, text in words.items()}
+        page.write_text(Template(page.read_text("utf-8")).substitute(escaped), "utf-8")
 
 
 def _write_samples(exported: ExportedModel, folder: Path) -> None:

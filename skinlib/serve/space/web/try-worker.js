@@ -114,7 +114,7 @@ async function ask({ number, photo: file }) {
     const answer = {
       probabilities: Array.from(probabilities.data),
       strangeness: strangeness.data[0],
-      evidence: evidence.data, // 8 maps of 7 × 7, one after the other
+      evidence: evidence.data, // a map for each class, one after the other
       milliseconds: performance.now() - start,
     };
     postMessage({ number, answer, picture }, [picture]);

@@ -1,23 +1,20 @@
 // The page that runs the model in the reader's own browser. It fills every <div class="skin-try"> with a place to drop
 // a photo, and shows what the model says of it. No photo leaves the page: the model comes to the photo.
 //
-// What it shows is what skinlib/exported.py answers; the model itself holds everything between pixels and answer.
+// What it shows is what skinlib/serve/exported.py answers; the model itself holds everything between pixels and answer,
+// and labels.json the names of its classes and the words about it.
 // A data-chapter attribute of the div links the words on the heat map to the chapter that explains it.
+
+import { checked, megabytes, NBSP } from "./try-photo.js";
 
 const here = (name) => new URL(name, import.meta.url).href;
 const MODEL = "model-16bit.onnx";
-const HEAT = [230, 97, 1]; // orange shows on light and on dark skin
-const PLACES = 7; // the network looks at 7 × 7 places
-const NBSP = "\u00a0";
-const DOUBTS = {
-  unsure: "I don't know: no condition is likely enough.",
-  strange: "I don't know: this photo is unlike those it learned from.",
-};
+const HEAT = [230, 97, 1]; // orange shows on light and on dark photos
+const SHOWN = 10; // classes whose probability is shown at once; the others are folded away
 
 /** Whole percent, halves upwards: what people are shown. */
 const percent = (p) => Math.floor(100 * p + 0.5);
 const share = (p) => `${percent(p)}${NBSP}%`;
-const megabytes = (bytes) => `${Math.round(bytes / 1e6)}${NBSP}MB`;
 
 /** Return a new element with properties (or attributes, where the browser has no such property) and children. */
 function element(tag, properties = {}, ...children) {
@@ -28,91 +25,6 @@ function element(tag, properties = {}, ...children) {
   }
   node.append(...children);
   return node;
-}
-
-// ---- is it a photo that we can read?
-
-const HEIC = "an iPhone photo (HEIC), which browsers cannot read: send it to yourself as JPEG, or take it anew after "
-  + "Settings > Camera > Formats > Most Compatible.";
-const OTHER = "not a photo we can read: use JPEG, PNG or WebP.";
-
-/** Tell what the first bytes of a file are: "jpeg" and the like, "heic", "tiff", or null for anything else. */
-function kindOf(bytes) {
-  const text = String.fromCharCode(...bytes.subarray(0, 48));
-  if (text.startsWith("\xff\xd8\xff")) return "jpeg";
-  if (text.startsWith("\x89PNG\r\n\x1a\n")) return "png";
-  if (/^RIFF....WEBP/s.test(text)) return "webp";
-  if (/^GIF8[79]a/.test(text)) return "gif";
-  if (/^....ftyp.*avi[fs]/s.test(text)) return "avif";
-  if (/^....ftyp.*(hei|hev|mif1|msf1)/s.test(text)) return "heic";
-  if (/^(II\*\0|MM\0\*)/.test(text)) return "tiff";
-  return text.startsWith("BM") ? "bmp" : null;
-}
-
-/** Return the pixels that a file's header claims, or 0. Browsers give no size for pictures too large for them. */
-function claimedPixels(kind, bytes) {
-  const view = new DataView(bytes.buffer);
-  try {
-    if (kind === "png") return view.getUint32(16) * view.getUint32(20);
-    if (kind === "gif") return view.getUint16(6, true) * view.getUint16(8, true);
-    if (kind === "bmp") return Math.abs(view.getInt32(18, true) * view.getInt32(22, true));
-    if (kind !== "jpeg") return 0;
-    for (let at = 2; view.getUint8(at) === 0xff; at += 2 + view.getUint16(at + 2)) {
-      const marker = view.getUint8(at + 1);
-      const frame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-      if (frame) return view.getUint16(at + 5) * view.getUint16(at + 7);
-    }
-  } catch {
-    // The header ends too soon: damaged, which the caller finds out.
-  }
-  return 0;
-}
-
-/** Return the pixels of a file that the browser can open, without decoding them, or 0. */
-async function shownPixels(file) {
-  const image = new Image();
-  image.src = URL.createObjectURL(file);
-  await new Promise((resolve) => (image.onload = image.onerror = resolve));
-  URL.revokeObjectURL(image.src);
-  return image.naturalWidth * image.naturalHeight;
-}
-
-/** Count the scans of a JPEG, as skinlib/photos.py does: each passes over all pixels, and a few bytes make one more. */
-function scansIn(bytes) {
-  let count = 0;
-  for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
-    const components = bytes[at + 4];
-    const begins = bytes[at + 1] === 0xda && bytes[at + 2] === 0 && bytes[at + 3] === 6 + 2 * components;
-    if (begins && components >= 1 && components <= 4) count += 1;
-  }
-  return count;
-}
-
-/** Return { photo }, a Blob whose type is what it holds, or { reason }, the end of a sentence that begins with its name. */
-async function checked(file, limits) {
-  if (!file.size) return { reason: "an empty file: choose another." };
-  if (file.size > limits.bytes) {
-    return { reason: `too large, more than ${megabytes(limits.bytes)}: save it smaller, as JPEG.` };
-  }
-  let head;
-  try {
-    head = new Uint8Array(await file.slice(0, 1 << 18).arrayBuffer());
-  } catch {
-    return { reason: "not a file that can be opened: choose a photo." }; // a folder, or a file that has gone
-  }
-  const kind = kindOf(head);
-  if (kind === "heic") return { reason: HEIC };
-  if (kind === "tiff") return { reason: "a TIFF, which browsers cannot read: save it as JPEG or PNG." };
-  if (!kind) return { reason: OTHER };
-  const photo = file.slice(0, file.size, `image/${kind}`); // whatever its name says
-  const pixels = (await shownPixels(photo)) || claimedPixels(kind, head);
-  if (pixels > limits.pixels) {
-    return { reason: `too large, more than ${limits.pixels / 1e6} million pixels: make it smaller.` };
-  }
-  if (kind === "jpeg" && scansIn(new Uint8Array(await photo.arrayBuffer())) > limits.scans) {
-    return { reason: `a JPEG of more than ${limits.scans} scans: save it anew.` };
-  }
-  return { photo };
 }
 
 // ---- from numbers to an answer
@@ -136,14 +48,16 @@ function judged({ probabilities, strangeness, milliseconds }, labels) {
   };
 }
 
-/** Return the evidence for one condition as a canvas of 7 × 7 pixels, the more opaque the stronger; null if none. */
-function heatOf(evidence, place) {
-  const values = evidence.subarray(place * PLACES ** 2, (place + 1) * PLACES ** 2);
+/** Return the evidence for one class as a canvas with a pixel for each place, the more opaque the stronger; null if none. */
+function heatOf(evidence, place, nClasses) {
+  const size = evidence.length / nClasses;
+  const side = Math.sqrt(size); // the network looks at as many places across as down
+  const values = evidence.subarray(place * size, (place + 1) * size);
   const most = Math.max(...values);
   if (!(most > 0)) return null;
-  const pixels = new ImageData(PLACES, PLACES);
+  const pixels = new ImageData(side, side);
   values.forEach((value, i) => pixels.data.set([...HEAT, (255 * Math.max(value, 0)) / most], 4 * i));
-  const canvas = element("canvas", { width: PLACES, height: PLACES });
+  const canvas = element("canvas", { width: side, height: side });
   canvas.getContext("2d").putImageData(pixels, 0, 0);
   return canvas;
 }
@@ -186,7 +100,7 @@ async function mount(root) {
     element("p", { className: "load" }, loader, there),
   );
 
-  const thumbnails = element("ul", { className: "samples", "aria-label": "Sample photos" });
+  const thumbnails = element("ul", { className: "samples", "aria-label": "Sample photos", hidden: !samples.length });
   const status = element("p", { className: "status", role: "status", "aria-live": "polite" });
   const bar = element("progress", { max: model.bytes, value: 0, "aria-label": "Loading the model" });
   const loaded = element("span");
@@ -198,7 +112,7 @@ async function mount(root) {
   const caption = element("figcaption");
   const figure = element("figure", {}, canvas, element("label", { className: "slider" }, "Heat map", slider), caption);
   const listTitle = element("p", { className: "list-title" });
-  const list = element("ol", { className: "bars" });
+  const list = element("div");
   const time = element("p", { className: "time" });
   const answer = element(
     "div",
@@ -210,13 +124,13 @@ async function mount(root) {
   root.replaceChildren(
     element("p", { className: "notice" }, labels.notice),
     drop,
-    element("p", { className: "samples-title" }, "Or one of these drawings:"),
+    element("p", { className: "samples-title", hidden: !samples.length }, "Or one of these drawings:"),
     thumbnails,
     status,
     progress,
     again,
     answer,
-    element("p", { className: "model" }, modelLine(labels)),
+    element("p", { className: "model" }, labels.words.record),
   );
 
   // -- what it does
@@ -321,15 +235,16 @@ async function mount(root) {
     const result = judged(numbers, labels);
     const best = labels.conditions.findIndex(({ key }) => key === result.best_guess);
     const { title } = labels.conditions[best];
-    const headline = result.doubt ? DOUBTS[result.doubt] : `${title}, ${share(result.probabilities[result.best_guess])}`;
+    const sure = `${title}, ${share(result.probabilities[result.best_guess])}`;
+    const headline = result.doubt ? labels.words[result.doubt] : sure;
 
     say("answered", headline);
     root.classList.toggle("doubt", result.doubt !== null);
     shown?.picture.close();
-    shown = { picture, heat: heatOf(numbers.evidence, best) };
+    shown = { picture, heat: heatOf(numbers.evidence, best, labels.conditions.length) };
     canvas.width = picture.width;
     canvas.height = picture.height;
-    canvas.setAttribute("aria-label", `${name}, with a heat map of what speaks for ${title.toLowerCase()}`);
+    canvas.setAttribute("aria-label", `${name}, with a heat map of what speaks for ${title}`);
     slider.disabled = !shown.heat;
     paint();
     caption.replaceChildren(...mapWords(title, shown.heat, root.dataset.chapter));
@@ -411,10 +326,10 @@ async function thumbnail(file, title, take) {
   return item;
 }
 
-/** Return a list item for each condition, the likeliest first. */
+/** Return a list with an item for each class, the likeliest first; what is beyond SHOWN in one that is folded. */
 function bars(result, labels) {
   const order = [...labels.conditions].sort((a, b) => result.probabilities[b.key] - result.probabilities[a.key]);
-  return order.map(({ key, title, colour }) => {
+  const items = order.map(({ key, title, colour }) => {
     const length = element("span", { className: "length" });
     length.style.inlineSize = `${100 * result.probabilities[key]}%`;
     length.style.backgroundColor = colour;
@@ -427,6 +342,10 @@ function bars(result, labels) {
       element("span", { className: "track", "aria-hidden": "true" }, length),
     );
   });
+  const first = element("ol", { className: "bars" }, ...items.slice(0, SHOWN));
+  if (items.length <= SHOWN) return [first];
+  const others = element("ol", { className: "bars", start: SHOWN + 1 }, ...items.slice(SHOWN));
+  return [first, element("details", {}, element("summary", {}, `${items.length - SHOWN} less likely`), others)];
 }
 
 function mapWords(title, heat, chapter) {
@@ -437,16 +356,6 @@ function mapWords(title, heat, chapter) {
     link,
     " that it looks at the right thing.",
   ];
-}
-
-function modelLine({ model }) {
-  const [low, high] = model.test_accuracy_interval;
-  const data = model.data === "sample" ? "drawings made by a program" : `photos of the data called ${model.data}`;
-  return (
-    `The model learned from ${model.training_photos} ${data}. Asked about ${model.test_photos} others, and made to answer `
-    + `each, it was right for ${share(model.test_accuracy)} (95${NBSP}% interval ${share(low)} to ${share(high)}). `
-    + model.weights_note
-  );
 }
 
 async function json(name) {

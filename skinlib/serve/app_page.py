@@ -1,0 +1,133 @@
+"""What people see of the app: HTML for Gradio. Every name in it comes from a folder of photos, and is escaped."""
+
+import base64
+import html
+import io
+
+import numpy as np
+from PIL import Image
+
+from skinlib.serve.exported import Answer, ExportedModel, laid_over, percent
+
+TITLE = "What is a score worth? Try it yourself"
+STRENGTH = 70
+"""The heat map's share of the picture at first, in percent."""
+SHOWN = 10
+"""Classes whose probability is shown at once, the likeliest first; the others are folded away. The page has as many."""
+CSS = """
+.gradio-container { max-width: 58rem !important; margin-inline: auto; }
+.gradio-container .html-container { padding: 0; }
+#photo .source-selection button { width: 44px; height: 44px; padding: 11px; }
+#photo .source-selection { min-height: 46px; }
+footer .divider { display: none !important; }
+.skin { --muted: #555e63; color: var(--body-text-color); font-size: 1rem; line-height: 1.5; }
+.dark .skin { --muted: #a7b1b5; }
+.skin p, .skin h1, .skin h2 { margin: 0 0 0.5rem; color: inherit; overflow-wrap: anywhere; }
+.skin h1 { font-size: 1.6rem; line-height: 1.2; }
+.skin h2 { font-size: 1.5rem; line-height: 1.25; color: #0b5f66; }
+.dark .skin h2 { color: #7fd0c9; }
+.skin .doubt h2 { color: #8a5a00; }
+.dark .skin .doubt h2 { color: #f2c160; }
+.skin .notice { background: #fdf4e1; color: #23282b; border-left: 4px solid #8a5a00; border-radius: 0.3rem;
+  padding: 0.6rem 0.9rem; margin: 0.8rem 0 0; }
+.dark .skin .notice { background: #332813; color: #dfe5e6; border-color: #f2c160; }
+.skin .error { background: #fbecec; color: #23282b; border-left: 4px solid #a3262a; border-radius: 0.3rem;
+  padding: 0.6rem 0.9rem; overflow-wrap: anywhere; }
+.dark .skin .error { background: #381c1d; color: #dfe5e6; border-color: #f3a3a3; }
+.skin .columns { display: grid; gap: 1rem 2rem;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); }
+.skin figure { margin: 0; }
+.skin .picture { position: relative; display: inline-block; max-width: 100%; line-height: 0; }
+.skin .picture img { max-width: 100%; max-height: 28rem; min-width: 2rem; border-radius: 0.4rem; margin: 0; }
+.skin .picture .heat { position: absolute; inset: 0; width: 100%; height: 100%; }
+.skin .slider { display: flex; align-items: center; gap: 0.8rem; min-height: 44px; }
+.skin .slider input { flex: 1; min-width: 0; height: 44px; accent-color: #0b7a83; }
+.skin figcaption, .skin .muted { color: var(--muted); font-size: 0.9rem; }
+.skin table { width: 100%; border: 0 !important; border-collapse: collapse; margin: 0 0 0.8rem; }
+.skin tr { border: 0 !important; background: none; }
+.skin caption { text-align: left; color: var(--muted); font-size: 0.95rem; padding: 0 0 0.3rem; }
+.skin th, .skin td { border: 0; padding: 0.2rem 0; font-weight: 400; text-align: left; background: none; }
+.skin th { overflow-wrap: anywhere; }
+.skin td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: 1rem; }
+.skin caption + tbody tr:first-child th, .skin caption + tbody tr:first-child td { font-weight: 600; }
+.skin .doubt th, .skin .doubt td { font-weight: 400 !important; color: var(--muted); }
+.skin summary { cursor: pointer; min-height: 44px; padding: 0.6rem 0; color: var(--muted); }
+.skin .bar { display: block; height: 0.5rem; border-radius: 0.25rem; min-width: 1px; margin-top: 0.15rem; }
+.skin .doubt .bar { opacity: 0.45; }
+"""
+
+
+def first_words(model: ExportedModel) -> str:
+    """Return what stands above the place for a photo."""
+    return f"""<div class="skin">
+<h1>{TITLE}</h1>
+<p>This app runs {html.escape(model.words["runs"], quote=False)}</p>
+<p class="notice" role="note">{html.escape(model.labels["notice"], quote=False)}</p>
+</div>"""
+
+
+def last_words(model: ExportedModel) -> str:
+    """Return what stands at the end: what the model learned from, and how good it was."""
+    return f'<div class="skin"><p class="muted">{html.escape(model.words["record"], quote=False)}</p></div>'
+
+
+def answer_page(model: ExportedModel, photo: np.ndarray, answer: Answer) -> str:
+    """Return the answer as HTML, for people; ``photo`` is uint8 (H, W, 3), RGB."""
+    title = html.escape(model.title(answer.condition))
+    headline = f"{title}, {_share(answer.probabilities[answer.condition])}"
+    if answer.doubt:
+        headline = html.escape(model.words[answer.doubt], quote=False)
+    heat = answer.heat()
+    under, over = (_data_uri(laid_over(photo, heat, strength)) for strength in (0, 1))
+    some = heat.max() > 0
+    words = (
+        f"Orange: where the photo speaks for {title}, by the network's own account. The map is no proof that it looks "
+        "at the right thing."
+        if some
+        else f"No place in this photo speaks for {title}."
+    )
+    disabled = "" if some else " disabled"
+    fits = "unlike" if answer.strangeness > model.limit else "like"
+    return f"""<div class="skin"><div{' class="doubt"' if answer.doubt else ""}>
+<h2>{headline}</h2>
+<div class="columns">
+<figure>
+<span class="picture"><img src="{under}" alt="Your photo, with a heat map of what speaks for {title}">
+<img class="heat" src="{over}" alt="" style="opacity: {STRENGTH / 100}"></span>
+<label class="slider">Heat map <input type="range" min="0" max="100" step="5" value="{STRENGTH}"{disabled}
+oninput="this.closest('figure').querySelector('.heat').style.opacity = this.value / 100"></label>
+<figcaption>{words}</figcaption>
+</figure>
+<div>
+{_tables(model, answer)}
+<p class="muted">The photo is {fits} those it learned from: its distance to them is {answer.strangeness:.2f}, and above
+{model.limit:.2f} it counts as unlike.</p>
+</div></div></div></div>"""
+
+
+def _tables(model: ExportedModel, answer: Answer) -> str:
+    """Return a table with a row for each class, the likeliest first; what is beyond ``SHOWN`` in one that is folded."""
+    colours = {one["key"]: one["colour"] for one in model.labels["conditions"]}
+    rows = [
+        f'<tr><th scope="row">{html.escape(model.title(key))}'
+        f'<span class="bar" style="width: {100 * p:.1f}%; background: {html.escape(colours[key])}"></span></th>'
+        f"<td>{_share(p)}</td></tr>"
+        for key, p in sorted(answer.probabilities.items(), key=lambda item: -item[1])
+    ]
+    caption = "What it would have guessed" if answer.doubt else "How likely it finds each"
+    tables = f"<table><caption>{caption}</caption><tbody>{''.join(rows[:SHOWN])}</tbody></table>"
+    if len(rows) > SHOWN:
+        folded = f"<table><tbody>{''.join(rows[SHOWN:])}</tbody></table>"
+        tables += f"<details><summary>{len(rows) - SHOWN} less likely</summary>{folded}</details>"
+    return tables
+
+
+def _share(probability: float) -> str:
+    return f"{percent(probability)}\u00a0%"
+
+
+def _data_uri(picture: np.ndarray) -> str:
+    """Return uint8 (H, W, 3) as an address that holds the picture itself: no file is written for it."""
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "JPEG", quality=88)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"

@@ -1,0 +1,87 @@
+// Is it a photo that the page can read? Told from a file's first bytes, before anything is decoded.
+
+export const NBSP = "\u00a0";
+export const megabytes = (bytes) => `${Math.round(bytes / 1e6)}${NBSP}MB`;
+
+const HEIC = "an iPhone photo (HEIC), which browsers cannot read: send it to yourself as JPEG, or take it anew after "
+  + "Settings > Camera > Formats > Most Compatible.";
+const OTHER = "not a photo we can read: use JPEG, PNG or WebP.";
+
+/** Tell what the first bytes of a file are: "jpeg" and the like, "heic", "tiff", or null for anything else. */
+function kindOf(bytes) {
+  const text = String.fromCharCode(...bytes.subarray(0, 48));
+  if (text.startsWith("\xff\xd8\xff")) return "jpeg";
+  if (text.startsWith("\x89PNG\r\n\x1a\n")) return "png";
+  if (/^RIFF....WEBP/s.test(text)) return "webp";
+  if (/^GIF8[79]a/.test(text)) return "gif";
+  if (/^....ftyp.*avi[fs]/s.test(text)) return "avif";
+  if (/^....ftyp.*(hei|hev|mif1|msf1)/s.test(text)) return "heic";
+  if (/^(II\*\0|MM\0\*)/.test(text)) return "tiff";
+  return text.startsWith("BM") ? "bmp" : null;
+}
+
+/** Return the pixels that a file's header claims, or 0. Browsers give no size for pictures too large for them. */
+function claimedPixels(kind, bytes) {
+  const view = new DataView(bytes.buffer);
+  try {
+    if (kind === "png") return view.getUint32(16) * view.getUint32(20);
+    if (kind === "gif") return view.getUint16(6, true) * view.getUint16(8, true);
+    if (kind === "bmp") return Math.abs(view.getInt32(18, true) * view.getInt32(22, true));
+    if (kind !== "jpeg") return 0;
+    for (let at = 2; view.getUint8(at) === 0xff; at += 2 + view.getUint16(at + 2)) {
+      const marker = view.getUint8(at + 1);
+      const frame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
+      if (frame) return view.getUint16(at + 5) * view.getUint16(at + 7);
+    }
+  } catch {
+    // The header ends too soon: damaged, which the caller finds out.
+  }
+  return 0;
+}
+
+/** Return the pixels of a file that the browser can open, without decoding them, or 0. */
+async function shownPixels(file) {
+  const image = new Image();
+  image.src = URL.createObjectURL(file);
+  await new Promise((resolve) => (image.onload = image.onerror = resolve));
+  URL.revokeObjectURL(image.src);
+  return image.naturalWidth * image.naturalHeight;
+}
+
+/** Count the scans of a JPEG, as skinlib/data/reading.py does: each passes over all pixels, and a few bytes make one more. */
+function scansIn(bytes) {
+  let count = 0;
+  for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
+    const components = bytes[at + 4];
+    const begins = bytes[at + 1] === 0xda && bytes[at + 2] === 0 && bytes[at + 3] === 6 + 2 * components;
+    if (begins && components >= 1 && components <= 4) count += 1;
+  }
+  return count;
+}
+
+/** Return { photo }, a Blob whose type is what it holds, or { reason }, the end of a sentence that begins with its name. */
+export async function checked(file, limits) {
+  if (!file.size) return { reason: "an empty file: choose another." };
+  if (file.size > limits.bytes) {
+    return { reason: `too large, more than ${megabytes(limits.bytes)}: save it smaller, as JPEG.` };
+  }
+  let head;
+  try {
+    head = new Uint8Array(await file.slice(0, 1 << 18).arrayBuffer());
+  } catch {
+    return { reason: "not a file that can be opened: choose a photo." }; // a folder, or a file that has gone
+  }
+  const kind = kindOf(head);
+  if (kind === "heic") return { reason: HEIC };
+  if (kind === "tiff") return { reason: "a TIFF, which browsers cannot read: save it as JPEG or PNG." };
+  if (!kind) return { reason: OTHER };
+  const photo = file.slice(0, file.size, `image/${kind}`); // whatever its name says
+  const pixels = (await shownPixels(photo)) || claimedPixels(kind, head);
+  if (pixels > limits.pixels) {
+    return { reason: `too large, more than ${limits.pixels / 1e6} million pixels: make it smaller.` };
+  }
+  if (kind === "jpeg" && scansIn(new Uint8Array(await photo.arrayBuffer())) > limits.scans) {
+    return { reason: `a JPEG of more than ${limits.scans} scans: save it anew.` };
+  }
+  return { photo };
+}

@@ -1,0 +1,76 @@
+"""Models to serve in tests: of anybody's own photos, which show nothing but colours, and one with every answer."""
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from skinlib.base.settings import Settings
+from skinlib.data.conditions import CONDITIONS
+from skinlib.data.opening import open_data
+from skinlib.learn.prepared import prepare
+from skinlib.learn.train import train
+from skinlib.serve.export import export
+from skinlib.serve.exported import LABELS, ExportedModel
+
+PETS = ("cat", "dog")
+FORTY = (*(f"kind {number:02d}" for number in range(1, 40)), "<b>long & odd<b> " + "name " * 20)
+
+
+def spoken_of_skin(text: str) -> bool:
+    """Return whether a text names skin, a condition of it, or how it is told: what is false of other photos."""
+    diseases = (re.escape(word) for one in CONDITIONS for word in (one.key, one.title))
+    return re.search("|".join((*diseases, r"\bskin\b", "dermat", r"\beight\b")), text, re.I) is not None
+
+
+def write(folder: Path, names: tuple[str, ...] = PETS, per_class: int = 10) -> Path:
+    """Write ``per_class`` photos for each name into a folder of its own below ``folder``, and return ``folder``.
+
+    Each class has a colour of its own, each photo a pattern of its own. The same arguments give the same bytes.
+    """
+    for place, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        rng = np.random.default_rng(place)
+        tint = rng.integers(60, 196, 3)
+        for number in range(per_class):
+            pattern = np.clip(tint + rng.integers(-60, 60, (8, 8, 3)), 0, 255).astype(np.uint8)
+            picture = Image.fromarray(pattern).resize((96, 80), Image.Resampling.BICUBIC)
+            picture.save(folder / name / f"{number}.png")
+    return folder
+
+
+def exported(settings: Settings, title: str, names: tuple[str, ...] = PETS, per_class: int = 10) -> ExportedModel:
+    """Return a model of such photos, in a folder called ``title``, exported; made once in the store of ``settings``."""
+    return export(*trained(settings, title, names, per_class))
+
+
+def trained(settings: Settings, title: str, names: tuple[str, ...] = PETS, per_class: int = 10) -> tuple:
+    """Return the run of the recipe on such photos, the photos, and the settings: the arguments of an export."""
+    folder = settings.cache / "own photos" / title
+    if not folder.is_dir():
+        write(folder, names, per_class)
+    settings = replace(settings, data=str(folder))
+    data = open_data(settings)
+    return train(prepare(data, settings)), data, settings
+
+
+def with_all_answers(model: ExportedModel, photos: list[Path], folder: Path) -> tuple[ExportedModel, dict]:
+    """Return a copy of a model, in ``folder``, with limits so that it answers, is unsure, and finds photos strange.
+
+    Beside it, for each of these doubts (None, "unsure", "strange"), one of the photos and the answer to it.
+    """
+    answers = [model.answer(model.read(photo)) for photo in photos]
+    limit = sorted(answer.strangeness for answer in answers)[-len(answers) // 4]
+    likely = sorted(max(answer.probabilities.values()) for answer in answers if answer.strangeness <= limit)
+    labels = model.labels | {"strangeness_limit": limit, "threshold": likely[len(likely) // 2]}
+    shutil.copytree(model.folder, folder)
+    (folder / LABELS).write_text(json.dumps(labels), "utf-8")
+    copy, examples = ExportedModel(folder), {}
+    for photo in photos:
+        answer = copy.answer(copy.read(photo)).as_dict()
+        examples.setdefault(answer["doubt"], (photo, answer))
+    return copy, examples

@@ -1,0 +1,145 @@
+"""Files that decoders like to disagree on, and files that are no photo: the page answers as Python does, or refuses."""
+
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.register_assert_rewrite("reader")
+
+from reader import ROOT, same, stored  # noqa: E402
+
+from skinlib.data import reading  # noqa: E402
+
+pytest_plugins = ["reader"]
+
+
+def odd_photos():
+    """Return photos stored in ways that decoders like to disagree on: (name, bytes)."""
+    random = np.random.default_rng(0)
+    smooth = random.integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    photo = Image.fromarray(smooth).resize((301, 203), Image.Resampling.BICUBIC)
+    clear = photo.convert("RGBA")
+    clear.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 301).astype(np.uint8), (203, 1))))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    profile = _swapped_profile()
+    return {
+        "turned.jpg": stored(photo, "JPEG", exif=turned),
+        "turned.png": stored(photo, "PNG", exif=turned),
+        "clear.png": stored(clear, "PNG"),
+        "clear.webp": stored(clear, "WEBP", lossless=True),
+        "palette.gif": stored(photo.quantize(32), "GIF"),
+        "moving.gif": stored(photo, "GIF", save_all=True, append_images=[photo.rotate(180)]),
+        "profile.jpg": stored(photo, "JPEG", icc_profile=profile),
+        "grey.jpg": stored(photo.convert("L"), "JPEG"),
+        "print.jpg": stored(photo.convert("CMYK"), "JPEG"),
+        "progressive.jpg": stored(photo, "JPEG", progressive=True, subsampling=2),
+        "deep.png": stored(Image.fromarray(random.integers(0, 65536, (40, 50)).astype(np.uint16)), "PNG"),
+        "old.bmp": stored(photo, "BMP"),
+        "new.avif": stored(photo, "AVIF"),
+        "one.png": stored(Image.new("RGB", (1, 1), (200, 100, 50)), "PNG"),
+        "thin.png": stored(photo.resize((2, 1500)), "PNG"),
+        "tail.jpg": stored(photo, "JPEG") + b"left by a phone" * 9,
+        "wrong.txt": stored(photo, "JPEG"),
+        "wrong.svg": stored(photo, "PNG"),
+    }
+
+
+def _swapped_profile() -> bytes:
+    """Return a colour profile that swaps red and green: nobody overlooks that it was applied."""
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"????").replace(b"gXYZ", b"rXYZ").replace(b"????", b"gXYZ")
+
+
+@pytest.mark.parametrize("name", odd_photos())
+def test_it_decodes_as_pillow_does(reader, model, name):
+    content = odd_photos()[name]
+    same(reader.choose(name, content), model, content)
+    upright = reading.decode(content).shape[:2]
+    shown = reader.picture().shape[:2]
+    assert (upright[0] > upright[1]) == (shown[0] > shown[1])
+
+
+def test_the_largest_photo_that_is_allowed(reader, model):
+    pixels = model.labels["limits"]["pixels"]
+    height = 6000
+    content = stored(Image.linear_gradient("L").resize((pixels // height, height)).convert("RGB"), "JPEG")
+    same(reader.choose("large.jpg", content), model, content)
+    assert max(reader.picture().shape) <= 640
+
+
+# ---- what cannot be read gets a line, and the page goes on
+
+
+def png(width: int, height: int) -> bytes:
+    """Return a PNG of a few bytes that claims a size."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+
+
+def bad_files() -> dict[str, tuple[bytes, str]]:
+    """Return files that are no photo for us, with what the reader has to be told."""
+    photo = Image.linear_gradient("L").convert("RGB")
+    whole = stored(photo, "JPEG")
+    claim = whole.index(b"\xff\xc0") + 5
+    svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
+    return {
+        "half.jpg": (whole[: len(whole) // 2], "damaged"),
+        "end.jpg": (whole[:-2], "damaged"),
+        "half.png": (stored(photo, "PNG")[:300], "damaged"),
+        "flipped.png": (stored(photo, "PNG").replace(b"IDAT", b"IDAT\x00", 1), "damaged"),
+        "head.jpg": (whole[:20], "damaged"),
+        "empty.jpg": (b"", "empty"),
+        "words.jpg": (b"This is not a photo.", "JPEG, PNG or WebP"),
+        "paper.pdf": (b"%PDF-1.7\n", "JPEG, PNG or WebP"),
+        "film.mp4": (b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(50), "JPEG, PNG or WebP"),
+        "IMG_1.HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50), "Most Compatible"),
+        "IMG_2.jpg": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(50), "Most Compatible"),
+        "scan.tif": (stored(photo, "TIFF"), "TIFF"),
+        "drawing.svg": (svg, "JPEG, PNG or WebP"),
+        "drawing.png": (svg, "JPEG, PNG or WebP"),
+        "bomb.png": (png(65_535, 65_535), "million pixels"),
+        "wide.png": (png(50_000, 1001), "million pixels"),
+        "bomb.jpg": (whole[:claim] + struct.pack(">HH", 65_500, 65_500) + whole[claim + 4 :], "million pixels"),
+        "scans.jpg": (stored(photo, "JPEG", progressive=True)[:-2] + 200 * b"\xff\xda\0\x08\1\1\0\0\x3f\0", "scans"),
+        "bomb.gif": (b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + bytes(50), "million pixels"),
+    }
+
+
+@pytest.mark.parametrize("name", bad_files())
+def test_a_bad_file_gets_a_line(reader, drawings, name):
+    content, words = bad_files()[name]
+    line = reader.choose(name, content)
+    assert isinstance(line, str) and line.startswith(f"{name} ") and words in line
+    assert not reader.page.locator(f"{ROOT} ol").is_visible()
+    assert reader.choose(drawings[0])["name"] == drawings[0].name  # and the next photo is looked at
+
+
+def test_a_photo_of_seventy_million_pixels_is_refused_unseen(reader):
+    content = stored(Image.new("L", (10_000, 7_000), 128), "JPEG")
+    assert "more than 50 million pixels" in reader.choose("huge.jpg", content)
+
+
+def test_a_file_of_too_many_bytes_is_refused(reader, model, tmp_path, drawings):
+    file = tmp_path / "heavy.jpg"
+    limit = model.labels["limits"]["bytes"]
+    whole = drawings[0].read_bytes()
+    file.write_bytes(whole + bytes(limit - len(whole)))
+    assert isinstance(reader.choose(file), dict)
+    file.write_bytes(whole + bytes(limit - len(whole) + 1))
+    assert "more than 30\u00a0MB" in reader.choose(file)
+
+
+def test_a_name_is_shown_as_text(reader):
+    line = reader.choose("<img src=x onerror=alert(1)>.jpg", b"nothing")
+    assert "<img src=x" in line
+    assert reader.page.locator(f"{ROOT} .status img").count() == 0
