@@ -33,8 +33,9 @@ def check_free(out: Path, key: str) -> bool:
 
 def read_predictions(path: Path, keys: Sequence[str]) -> pd.DataFrame:
     """Read a table of predictions of the classes ``keys``."""
-    # Sixteen hex digits may all be decimal ones, and a class may have probability 0 or 1 throughout.
-    return pd.read_csv(path, dtype={"photo_id": str} | dict.fromkeys(keys, float))
+    # What looks like a number need not be one, in a photo_id or in the name of a class; nor is a class called "NA" none.
+    texts = dict.fromkeys(("path", "photo_id", "split", "condition", "predicted"), str)
+    return pd.read_csv(path, dtype=texts | dict.fromkeys(keys, float), keep_default_na=False)
 
 
 class Run:
