@@ -1,12 +1,13 @@
 """What the tests share: a small sample, the clinical photos where they are, and a run's settings held still."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from skinlib.base.settings import load_settings
-from skinlib.data.dataset import open_data
+from skinlib.data.opening import open_data
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -42,35 +43,52 @@ def sample(sample_settings):
 
 
 @pytest.fixture(scope="session")
-def weights(sample_settings, sample):
-    """Return the untrained weights that the quick sample gets."""
-    from skinlib.learn import backbones
+def tiny():
+    """Make the small backbone of tests/tiny.py one of the package's, and return it."""
+    import tiny
 
-    return backbones.get_weights(sample_settings, sample)
+    tiny.register()
+    return tiny.TINY
 
 
 @pytest.fixture(scope="session")
-def run(sample_settings, sample):
+def tiny_settings(sample_settings, tiny):
+    """Return the settings of the quick sample with the small backbone: what all fixtures below are made with."""
+    return replace(sample_settings, backbone=tiny.name)
+
+
+@pytest.fixture(scope="session")
+def weights(tiny_settings, sample):
+    """Return the untrained weights that the small backbone gets from the quick sample."""
+    from skinlib.learn.pretrained import get_weights
+
+    return get_weights(tiny_settings, sample)
+
+
+@pytest.fixture(scope="session")
+def run(tiny_settings, sample):
     """Return the run of the plain recipe on the quick sample. It is shared: don't write into its folder."""
-    from skinlib.learn import train
+    from skinlib.learn.prepared import prepare
+    from skinlib.learn.train import train
 
-    return train.train(sample, sample_settings)
+    return train(prepare(sample, tiny_settings))
 
 
 @pytest.fixture(scope="session")
-def grouped_run(sample_settings, sample):
+def grouped_run(tiny_settings, sample):
     """Return the run of the plain recipe on the clean split of the quick sample. It is shared, too."""
-    from skinlib.learn import train
+    from skinlib.learn.prepared import prepare
+    from skinlib.learn.train import train
 
-    return train.train(sample, sample_settings, split="grouped")
+    return train(prepare(sample, tiny_settings, "grouped"))
 
 
 @pytest.fixture(scope="session")
-def exported(grouped_run, sample, sample_settings):
+def exported(grouped_run, sample, tiny_settings):
     """Return that run, exported. It is shared: don't write into its folder."""
-    from skinlib.serve import export
+    from skinlib.serve.export import export
 
-    return export.export(grouped_run, sample, sample_settings)
+    return export(grouped_run, sample, tiny_settings)
 
 
 @pytest.fixture(scope="session")
