@@ -44,9 +44,11 @@ def trained(sample, tiny_settings):
 
 
 @pytest.fixture
-def fresh(sample, tmp_path):
-    """Return the sample with a store of its own, which holds the audit, so that all else is made anew."""
-    shutil.copytree(sample.store.root / "audits", tmp_path / "store" / "audits")
+def fresh(sample, weights, tmp_path):
+    """Return the sample with a store of its own, which holds audit and features, so that training is made anew."""
+    extraction.features(sample, weights)
+    for kind in ("audits", "features"):
+        shutil.copytree(sample.store.root / kind, tmp_path / "store" / kind)
     return replace(sample, store=Store(tmp_path / "store"))
 
 
@@ -164,10 +166,10 @@ def test_the_saved_model_is_the_whole_one(run, sample):
     assert run.predict([]).shape == (0, 8)
 
 
-def test_the_same_run_twice_gives_the_same_numbers(run, tiny_settings, own_cache):
-    """From nothing at all: photos drawn, audited and trained anew."""
-    again_settings = replace(tiny_settings, cache=own_cache)
-    same(train.train(prepare(open_data(again_settings), again_settings)), run)
+def test_the_same_run_twice_gives_the_same_numbers(run, fresh, tiny_settings):
+    """From the photos on: weights drawn, features computed and the head trained anew."""
+    shutil.rmtree(fresh.store.root / "features")
+    same(train.train(prepare(fresh, replace(tiny_settings, cache=fresh.store.root))), run)
 
 
 def test_training_beats_chance_on_what_it_has_seen(run):
@@ -200,17 +202,16 @@ def test_out_gets_a_copy_and_an_empty_folder_is_taken(run, trained, fits, tmp_pa
 
 
 def test_another_seed_is_another_run(sample, run, tiny_settings):
-    other = train.train(prepare(sample, replace(tiny_settings, seed=1), recipe=Recipe(epochs=1)))
-    assert other.provenance["seed"] == 1 and other.path != run.path
-    assert not (other.predictions.split == run.predictions.split).all()
+    other = prepare(sample, replace(tiny_settings, seed=1)).identity()
+    assert other["seed"] == 1 and other["weights"]["sha256"] != run.provenance["weights"]["sha256"]
+    assert {name for name in other if other[name] != run.provenance[name]} == {"seed", "weights"}
+    assert not (splits.official(sample.photos, 1) == run.predictions.split).all()
 
 
-@pytest.mark.parametrize("fine_tuning_epochs, stop_after", [(0, 2), (2, 4)])
-def test_an_interrupted_training_ends_with_the_same_numbers(
-    fine_tuning_epochs, stop_after, fresh, trained, tmp_path, monkeypatch
-):
+def test_an_interrupted_training_ends_with_the_same_numbers(fresh, trained, tmp_path, monkeypatch):
+    """Stopped in its second stage; test_fitting.py stops and damages a single one in all ways."""
     monkeypatch.setattr(fitting, "KEEP_EVERY", 0.0)
-    recipe = {"epochs": 3, "fine_tuning_epochs": fine_tuning_epochs}
+    recipe = {"epochs": 2, "fine_tuning_epochs": 2}
     straight = trained(**recipe)
 
     save, saved = fitting.Progress.save, []
@@ -218,7 +219,7 @@ def test_an_interrupted_training_ends_with_the_same_numbers(
     def interrupted(self, *arguments):
         save(self, *arguments)
         saved.append(arguments[0])
-        if len(saved) == stop_after:
+        if len(saved) == 3:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(fitting.Progress, "save", interrupted)
@@ -226,50 +227,22 @@ def test_an_interrupted_training_ends_with_the_same_numbers(
         trained(tmp_path / "stopped", data=fresh, **recipe)
     assert not (tmp_path / "stopped").exists()
     resumed = trained(tmp_path / "stopped", data=fresh, **recipe)
-    assert len(saved) == 3 + fine_tuning_epochs  # no epoch was trained twice
+    assert saved == ["head"] * 2 + ["fine-tuning"] * 2, "no epoch was trained twice"
     same(resumed, straight)
     assert not any((fresh.store.root / "unfinished").iterdir()), "progress is of no use any more"
-
-
-@pytest.mark.parametrize("damage", ["the network is cut", "the list is cut", "the list is another's"])
-def test_damaged_progress_begins_anew(damage, fresh, trained, monkeypatch):
-    monkeypatch.setattr(fitting, "KEEP_EVERY", 0.0)
-    straight = trained(epochs=3)
-    save, saved = fitting.Progress.save, []
-
-    def interrupted(self, *arguments):
-        save(self, *arguments)
-        saved.append(arguments[0])
-        if len(saved) == 2:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(fitting.Progress, "save", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        trained(data=fresh, epochs=3)
-    (folder,) = (fresh.store.root / "unfinished").iterdir()
-    if damage == "the network is cut":
-        (network,) = folder.glob("*.keras")
-        network.write_bytes(network.read_bytes()[:1000])
-    else:
-        told = (folder / "head.json").read_text()
-        (folder / "head.json").write_text(told[:-7] if damage == "the list is cut" else "7")
-    same(trained(data=fresh, epochs=3), straight)
-    assert len(saved) == 2 + 3, "all epochs were trained again"
 
 
 def test_a_damaged_run_in_the_store_is_trained_anew(fresh, trained, fits):
     before = trained(data=fresh, epochs=1)
     kept = {file.name: file.read_bytes() for file in before.path.iterdir()}
-    for name in ("model.keras", "predictions.csv", "metrics.json"):
-        (before.path / name).write_bytes(kept[name][: len(kept[name]) // 2])
-        again = trained(data=fresh, epochs=1)
-        assert again.path == before.path
-        assert {file.name for file in again.path.iterdir()} == set(kept)
-        assert (again.path / "predictions.csv").read_bytes() == kept["predictions.csv"]
-        assert (again.path / "metrics.json").read_bytes() == kept["metrics.json"]
-        answers = again.predict([np.full((60, 60, 3), 99, np.uint8)])
-        assert np.isfinite(answers).all()
-    assert fits == ["head"] * 4
+    (before.path / "model.keras").write_bytes(kept["model.keras"][:-1000])
+    (before.path / "metrics.json").unlink()
+    again = trained(data=fresh, epochs=1)
+    assert fits == ["head", "head"] and again.path == before.path
+    assert {file.name for file in again.path.iterdir()} == set(kept)
+    for name in ("predictions.csv", "metrics.json", "history.csv"):
+        assert (again.path / name).read_bytes() == kept[name]
+    assert np.isfinite(again.predict([np.full((60, 60, 3), 99, np.uint8)])).all()
 
 
 def test_fine_tuning_and_augmentation_change_the_run(run, sample, trained):
@@ -283,6 +256,7 @@ def test_fine_tuning_and_augmentation_change_the_run(run, sample, trained):
     np.testing.assert_allclose(answers, tuned.predictions[list(KEYS)].to_numpy()[:3], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_sixteen_bits_train_or_are_refused(sample, trained):
     if not extraction.has_bfloat16():
         with pytest.raises(InputError, match="use 32 bits"):
@@ -294,10 +268,11 @@ def test_sixteen_bits_train_or_are_refused(sample, trained):
     np.testing.assert_allclose(answers, short.predictions[list(KEYS)].to_numpy()[:3], atol=0.1)
 
 
+@pytest.mark.slow
 def test_resnet50_is_trained_fine_tuned_and_saved(sample, sample_settings, resnet_weights, monkeypatch):
     """The whole network once, end to end: a few photos, an epoch for the head and one for the last stage."""
     monkeypatch.setattr(prepared, "get_weights", lambda *_: resnet_weights)
-    few = replace(sample, photos=sample.photos.iloc[::3].reset_index(drop=True), fingerprint="a third of the sample")
+    few = replace(sample, photos=sample.photos.iloc[::5].reset_index(drop=True), fingerprint="a fifth of the sample")
     short = train.train(prepare(few, sample_settings, "grouped", Recipe(epochs=1, fine_tuning_epochs=1)))
     assert list(short.history.stage) == ["head", "fine-tuning"] and short.provenance["backbone"] == "resnet50"
     network, before = short.model, networks.build(resnet_weights)
