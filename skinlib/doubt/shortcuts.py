@@ -210,8 +210,9 @@ def move_watermark(
 
     Returns one row per path: path, photo_id, condition; for each answer before, marked and patched (with
     :func:`plain_patch` instead) the condition answered, as before, marked, patched; and every probability, as
-    KEY_before and so on.
+    KEY_before and so on. Raises InputError where nobody has looked for copies among the photos.
     """
+    splits.check_audited(data.photos)
     table = data.photos.set_index("path").loc[list(paths), ["photo_id", "condition"]].reset_index()
     answers, keys = {name: [] for name in ("before", "marked", "patched")}, data.classes.keys
     for number, path in enumerate(table.path):

@@ -88,16 +88,6 @@ def amdahl(serial_share, workers) -> np.ndarray:
     return 1 / (share + (1 - share) / n)
 
 
-def gustafson(serial_share, workers) -> np.ndarray:
-    """Return how many times as much n workers do in the same time as one (Gustafson, 1988): s + (1 - s) n.
-
-    ``serial_share`` s, 0 to 1, is the share of the time *on n workers* in which only one has work; the job grows with
-    the workers. Both may be arrays. Raises InputError as :func:`amdahl` does.
-    """
-    share, n = _checked(serial_share, workers)
-    return share + (1 - share) * n
-
-
 def serial_share(seconds_on_one, seconds_on_n, n: int) -> np.ndarray:
     """Return the serial share that two measured times stand for: the metric of Karp and Flatt (1990).
 
