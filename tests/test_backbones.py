@@ -20,7 +20,8 @@ def network(backbone):
 
 
 def test_what_a_backbone_says_of_itself_is_so(backbone, network):
-    shape = {layer.name: layer.output.shape[1:] for layer in keras.Model(network.get_layer("resize").output, network.output).layers}
+    resized = keras.Model(network.get_layer("resize").output, network.output)
+    shape = {layer.name: layer.output.shape[1:] for layer in resized.layers}
     height, width, channels = shape[backbone.last_stage]
     assert ((height + 1) // 2, (width + 1) // 2, channels) == backbone.last_stage_shape
     assert shape[backbone.last_map][-1] == backbone.n_features == shape["pool"][0]

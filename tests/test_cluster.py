@@ -180,7 +180,8 @@ def test_the_command_line_takes_a_cluster(sample, exported, resnet_weights, tmp_
         assert skinlib("audit", photos, "--json", report_file, *more, capsys=capsys)[0] == 0
         options = ["--weights", weights_file, "--epochs", "1", "--out", trained]
         assert skinlib("train", photos, *options, *more, capsys=capsys)[0] == 0
-        answered = skinlib("predict", exported.folder, sample.path(sample.photos.path[0]), "--json", *more, capsys=capsys)
+        photo = sample.path(sample.photos.path[0])
+        answered = skinlib("predict", exported.folder, photo, "--json", *more, capsys=capsys)
         report = json.loads(report_file.read_text())
         del report["seconds"]
         outcomes[name] = report, (trained / "predictions.csv").read_text(), answered

@@ -94,7 +94,8 @@ def test_provenance_says_what_made_the_table(climbed, sample, weights):
     provenance = json.loads(climbed.with_suffix(".json").read_text())
     assert provenance["data"] == {"name": "sample", "fingerprint": sample.fingerprint}
     assert provenance["weights"] == {"untrained": {"sha256": weights.sha256, "note": weights.note}}
-    assert provenance["files"] == len(sample.photos) and 0 < provenance["leaked"] < provenance["test_files"] < provenance["photos"]
+    assert provenance["files"] == len(sample.photos)
+    assert 0 < provenance["leaked"] < provenance["test_files"] < provenance["photos"]
     assert provenance["command"] == "make results"
 
 

@@ -255,7 +255,7 @@ def mean_light(photos) -> np.ndarray:
 
 @pytest.fixture
 def smooth(identified, monkeypatch):
-    """Return the audited sample, one file of each photo, with every photo an even grey, so that only a mark has edges."""
+    """Return the audited sample, one file of each photo, every photo an even grey, so that only a mark has edges."""
     monkeypatch.setattr(type(identified), "read", lambda self, path: np.full((200, 260, 3), 90, np.uint8))
     return replace(identified, photos=identified.photos.drop_duplicates("photo_id").reset_index(drop=True))
 

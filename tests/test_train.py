@@ -275,11 +275,11 @@ def test_resnet50_is_trained_fine_tuned_and_saved(sample, sample_settings, resne
     few = replace(sample, photos=sample.photos.iloc[::5].reset_index(drop=True), fingerprint="a fifth of the sample")
     short = train.train(prepare(few, sample_settings, "grouped", Recipe(epochs=1, fine_tuning_epochs=1)))
     assert list(short.history.stage) == ["head", "fine-tuning"] and short.provenance["backbone"] == "resnet50"
-    network, before = short.model, networks.build(resnet_weights)
+    before = networks.build(resnet_weights).get_layer
     moved = {
         layer.name
-        for layer in network.layers
-        if any(map(np.any, (new != old for new, old in zip(layer.get_weights(), before.get_layer(layer.name).get_weights()))))
+        for layer in short.model.layers
+        if not all(map(np.array_equal, layer.get_weights(), before(layer.name).get_weights()))
     }
     assert {"hidden", "probabilities", "conv5_block3_3_conv"} < moved
     assert not any(name.endswith("_bn") or not name.startswith(("conv5", "hidden", "prob")) for name in moved)
@@ -393,10 +393,8 @@ settings = load_settings(speed="quick", backbone="tiny", weights="untrained", ca
 print(train(prepare(open_data(settings), settings, recipe=Recipe(epochs=2)), Path(sys.argv[2])).metrics)
 """
     arguments = [sys.executable, "-c", script, sample_settings.cache, tmp_path / "run"]
-    both = [
-        subprocess.Popen(arguments, cwd=Path(__file__).parent, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for _ in range(2)
-    ]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(arguments, cwd=Path(__file__).parent, **streams) for _ in range(2)]
     (first, errors), (second, more_errors) = (process.communicate(timeout=300) for process in both)
     assert [process.returncode for process in both] == [0, 0], errors + more_errors
     assert first == second == f"{Run(tmp_path / 'run').metrics}\n"
@@ -406,7 +404,7 @@ print(train(prepare(open_data(settings), settings, recipe=Recipe(epochs=2)), Pat
 
 
 def two_kinds(folder, **counts):
-    """Write photos of stripes, lying and standing, ``counts`` of each kind into ``folder``/split/kind, and return it."""
+    """Write photos of stripes, lying and standing: ``counts`` of each into ``folder``/split/kind. Return the folder."""
     rng = np.random.default_rng(3)
     for split, count in counts.items():
         for kind, shape in (("lying", (9, 1)), ("standing", (1, 9))):
@@ -461,17 +459,17 @@ def test_one_class_alone_is_refused_in_one_line(of_folder, tmp_path):
     folder = two_kinds(tmp_path / "stripes", plain=5)
     shutil.rmtree(folder / "standing")
     data, settings = of_folder(folder)
-    with pytest.raises(InputError, match="all training photos are of one class, 'lying'.*add photos of another") as told:
+    with pytest.raises(InputError, match=r"training photos are of one class, 'lying'.*add photos of another") as caught:
         prepare(data, settings)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_without_training_photos_nothing_is_learned(of_folder, tmp_path):
     data, settings = of_folder(two_kinds(tmp_path / "stripes", train=2, test=3))
     data = replace(data, photos=data.photos[data.photos.split == "test"].reset_index(drop=True))
-    with pytest.raises(InputError, match="has no training photos: put some into its folder for training") as told:
+    with pytest.raises(InputError, match="has no training photos: put some into its folder for training") as caught:
         prepare(data, settings)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 # --- splits and learning curves --------------------------------------------------------------------------------------

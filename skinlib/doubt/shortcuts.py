@@ -171,8 +171,8 @@ def view_predictions(data: DataSet, weights: Weights, split: np.ndarray, view: s
 def held_out_predictions(data: DataSet, weights: Weights, view: str, seed: int = 0) -> pd.DataFrame:
     """Return predictions of every photo by a classifier that has not seen it, nor a copy of it, in one view.
 
-    Five grouped folds take turns (:func:`skinlib.data.splits.folds`). One test set of a fifth of the photos is too small to
-    tell views apart; this uses them all. All rows have the split "test".
+    Five grouped folds take turns (:func:`skinlib.data.splits.folds`). One test set of a fifth of the photos is too
+    small to tell views apart; this uses them all. All rows have the split "test".
     """
     parts = []
     for held_out in splits.folds(data.photos, seed=seed):
