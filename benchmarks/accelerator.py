@@ -48,12 +48,12 @@ from skinlib.base import runner
 from skinlib.base.errors import InputError
 from skinlib.base.settings import load_settings
 from skinlib.data import conditions, reading, splits
-from skinlib.data.dataset import open_data
+from skinlib.data.opening import open_data
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 
-# As skinlib.learn.networks and skinlib.learn.train have them, which can't be asked where TensorFlow is absent; a test compares.
+# As the modules of skinlib.learn have them, which can't be asked where TensorFlow is absent; a test compares.
 SIZE, HIDDEN = 224, 512
 MEANS_BGR = (103.939, 116.779, 123.68)
 LAST_STAGE = "conv4_block6_out"
@@ -125,7 +125,7 @@ def draw_weights(squares: np.ndarray, seed: int) -> list[np.ndarray]:
 
 
 def build(arrays: list[np.ndarray], seed: int, bits: int = 32) -> keras.Model:
-    """Build the whole network as ``skinlib.learn.networks.build`` does, but for resizing, with ResNet50 in so many bits."""
+    """Build the network as ``skinlib.learn.networks.build`` does, but for resizing, with ResNet50 in so many bits."""
     keras.utils.set_random_seed(seed)
     photo = keras.Input((SIZE, SIZE, 3), name="photo")
     x = keras.ops.flip(photo, axis=-1)  # RGB to BGR
@@ -149,7 +149,7 @@ def part_before(network: keras.Model, *layers: str) -> keras.Model:
 
 
 def part_after(network: keras.Model, layer: str) -> keras.Model:
-    """Return a copy of what follows "pool" or the input of the last stage, as ``skinlib.learn.networks.part_after`` does."""
+    """Return a copy of what follows "pool" or the last stage's input, as ``skinlib.learn.networks.part_after`` does."""
     part = keras.Model(network.get_layer(layer).output, network.output)
 
     def same_layer(original):
@@ -416,7 +416,7 @@ def main(arguments: list[str] | None = None) -> dict:
     parser.add_argument("--validation", type=common.at_least_one, default=128, help="photos held out of those (128)")
     parser.add_argument("--epochs", type=common.at_least_one, default=EPOCHS)
     parser.add_argument("--repeats", type=common.at_least_one, default=3, help="runs after the first (default: 3)")
-    parser.add_argument("--bits", type=int, nargs="+", settings=POLICIES, default=list(POLICIES), help="default: both")
+    parser.add_argument("--bits", type=int, nargs="+", choices=POLICIES, default=list(POLICIES), help="default: both")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result here, too")
     options = parser.parse_args(arguments)

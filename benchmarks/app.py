@@ -25,11 +25,14 @@ from pathlib import Path
 
 from gradio_client import Client, handle_file
 
-from skinlib.base.settings import load_settings, versions
+from skinlib.base.fingerprint import result_versions
+from skinlib.base.settings import load_settings
 from skinlib.data import reading
-from skinlib.data.dataset import open_data
-from skinlib.learn import networks, train
-from skinlib.serve import export
+from skinlib.data.opening import open_data
+from skinlib.learn import preprocessing
+from skinlib.learn.prepared import prepare
+from skinlib.learn.train import train
+from skinlib.serve.export import export
 
 CLIENTS = 20
 REQUESTS = 200
@@ -119,8 +122,8 @@ def main() -> None:
     options = parser.parse_args()
     settings = load_settings(data=options.data)
     data = open_data(settings)
-    run = train.train(data, settings, split="grouped")
-    exported = export.export(run, data, settings)
+    run = train(prepare(data, settings, "grouped"))
+    exported = export(run, data, settings)
     # Evenly spread over the conditions; as many as the clients and one more, so that no client keeps to one photo.
     files = [data.path(path) for path in data.photos.path[:: max(1, len(data.photos) // (CLIENTS + 1))]][: CLIENTS + 1]
     expected = [exported.answer(exported.read(file)).as_dict() for file in files]
@@ -136,7 +139,7 @@ def main() -> None:
     decoded = [reading.read(file) for file in some]
 
     def keras(photo):  # as the original procedure asks
-        return run.model.predict(networks.prepare(photo)[None], verbose=0)
+        return run.model.predict(preprocessing.prepare(photo)[None], verbose=0)
 
     def keras_compiled(photo):  # as the command line asks a run: without a pipeline for each call
         return run.predict([photo])
@@ -157,7 +160,7 @@ def main() -> None:
         "ratio_to_keras_predict_on_batch": round(one["onnx"] / one["keras_predict_on_batch"], 2),
         "ratio_with_decoding": round(one["onnx_with_decoding"] / one["keras_predict_with_decoding"], 2),
         "machine": {"cores": os.cpu_count(), "processor": platform.machine()},
-        "versions": versions() | {name: metadata.version(name) for name in ("onnxruntime", "gradio")},
+        "versions": result_versions() | {name: metadata.version(name) for name in ("onnxruntime", "gradio")},
     }
     print(json.dumps(result, indent=2))
     if options.json:

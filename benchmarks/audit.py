@@ -28,8 +28,9 @@ from processes import Watch, in_a_new_process, on_disk, peak_megabytes
 
 from skinlib.audit import copies
 from skinlib.audit.copies import audit
-from skinlib.base.settings import load_settings, versions
-from skinlib.data.dataset import open_data
+from skinlib.base.fingerprint import result_versions
+from skinlib.base.settings import load_settings
+from skinlib.data.opening import open_data
 
 PEERS = ("all-pairs", "imagededup")
 
@@ -131,7 +132,7 @@ def main(argv: list[str] | None = None) -> None:
         "anonymous_kilobytes_a_photo": kilobytes_a_photo(audits, "anonymous_megabytes"),
         "disk_kilobytes_a_photo": kilobytes_a_photo(audits, "disk_megabytes"),
         "cores": os.cpu_count(),
-        "versions": versions(),
+        "versions": result_versions(),
     }
     print(table(rows))
     print(f"exponent: {result['exponent']['fitted']} fitted, {result['exponent']['last']} between the last two sizes")

@@ -22,14 +22,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skinlib.base import runner
-from skinlib.base import settings as base_settings
 from skinlib.base.errors import SkinlibError
 from skinlib.base.files import write_json, written_whole
+from skinlib.base.fingerprint import result_versions
 from skinlib.base.settings import load_settings
+from skinlib.base.store import Store
 
 if TYPE_CHECKING:
     from skinlib.data.dataset import DataSet
-    from skinlib.learn.backbones import Weights
+    from skinlib.learn.pretrained import Weights
 
 
 def machine() -> dict:
@@ -56,7 +57,7 @@ def machine() -> dict:
 
 def versions(*packages: str) -> dict[str, str]:
     """Return the versions that shape every result, and those of the peers named."""
-    return base_settings.versions() | {package: metadata.version(package) for package in packages}
+    return result_versions() | {package: metadata.version(package) for package in packages}
 
 
 def timed(function: Callable, *arguments):
@@ -164,13 +165,13 @@ def sample(folder: Path, per_class: int) -> Path:
 
 def opened(options: argparse.Namespace, cache: Path | None = None) -> "tuple[DataSet, Weights]":
     """Open the data and weights of the options. What is computed from the photos afterwards goes to ``cache``."""
-    from skinlib.data.dataset import open_data
-    from skinlib.learn import backbones
+    from skinlib.data.opening import open_data
+    from skinlib.learn.pretrained import get_weights
 
     settings = load_settings(data=options.data, weights=options.weights, seed=options.seed)
     data = open_data(settings)
-    weights = backbones.get_weights(settings, data)
-    return (replace(data, cache=Path(cache)) if cache else data), weights
+    weights = get_weights(settings, data)
+    return (replace(data, store=Store(Path(cache))) if cache else data), weights
 
 
 def spread_over(count: int, size: int) -> np.ndarray:

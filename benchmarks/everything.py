@@ -336,7 +336,7 @@ def measure(names: list[str], quick: bool) -> dict:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print and write. Returns the exit code: 1 where a script failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", settings=SCRIPTS, metavar="NAME", help=f"some of {', '.join(SCRIPTS)}")
+    parser.add_argument("--only", nargs="+", choices=SCRIPTS, metavar="NAME", help=f"some of {', '.join(SCRIPTS)}")
     parser.add_argument("--quick", action="store_true", help="a few photos, to see that everything works")
     parser.add_argument("--out", type=Path, metavar="FILE", help="where the result goes (default: book/performance)")
     options = parser.parse_args(arguments)

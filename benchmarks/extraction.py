@@ -25,13 +25,15 @@ import numpy as np
 import onnxruntime
 
 from skinlib.base import runner
-from skinlib.data import conditions, splits
+from skinlib.data import splits
 from skinlib.judge import evaluate
-from skinlib.learn import engines, extraction, networks, runs, train
+from skinlib.learn import extraction, networks
+from skinlib.learn.engines import keras, tf
+from skinlib.learn.fitting import compile_recipe, fit
+from skinlib.learn.prepared import EPOCHS
+from skinlib.learn.preprocessing import SIZE, prepare
+from skinlib.learn.runs import BATCH_SIZE
 from skinlib.serve import onnx_graph  # before TensorFlow, which it silences
-
-tf, keras = engines.tf, engines.keras
-from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2  # noqa: E402
 
 BATCH = {"Keras predict": 32, "tf.function": 32, "ONNX Runtime": 8}
 """Photos in a batch, as suited each engine in a few trials. OpenVINO takes one a core."""
@@ -55,7 +57,7 @@ def backbone_of(network: keras.Model) -> keras.Model:
 
     Its shapes are fixed but for the number of photos, so its operations can be counted.
     """
-    entry = keras.Input((networks.SIZE, networks.SIZE, 3), name="photo")
+    entry = keras.Input((SIZE, SIZE, 3), name="photo")
     part = keras.Model(network.get_layer("resize").output, network.get_layer("pool").output)
     copy = keras.models.clone_model(part, input_tensors=entry)
     copy.set_weights(part.get_weights())
@@ -73,8 +75,11 @@ def batches(extract: Callable, size: int) -> Callable:
 
 def engines(network: keras.Model) -> dict[str, tuple[int, Callable]]:
     """Return the bits and a function of prepared photos, (n, 224, 224, 3), to features, (n, 2048), for each engine."""
+    # Not above, where TensorFlow would come before skinlib.learn.engines, which silences it.
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
     backbone = backbone_of(network)
-    signature = [tf.TensorSpec((None, networks.SIZE, networks.SIZE, 3), tf.float32, name="photo")]
+    signature = [tf.TensorSpec((None, SIZE, SIZE, 3), tf.float32, name="photo")]
     variable = tf.function(lambda photo: backbone(photo, training=False), input_signature=signature)
     constant = convert_variables_to_constants_v2(variable.get_concrete_function())  # as fast as it gets
     named = tf.function(lambda photo: {"pool": backbone(photo, training=False)}, input_signature=signature)
@@ -124,14 +129,14 @@ def accuracy(features: dict[str, np.ndarray], data, network: keras.Model, seed: 
     Heads begin alike and see the training photos of the clean split in the same order.
     """
     side = splits.grouped(data.photos, seed)
-    labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
+    labels = data.labels()
     is_train, is_validation = side == "train", side == "validation"
     rows, first = [], None
     for name, pooled in features.items():
-        head = train.compile_recipe(networks.part_after(network, "pool"))
+        head = compile_recipe(networks.part_after(network, "pool"))
         validation = pooled[is_validation], labels[is_validation]
-        head, _ = train.fit(head, [pooled[is_train]], labels[is_train], validation, train.EPOCHS, runs.BATCH_SIZE, seed)
-        table = evaluate.predictions_table(data.photos, side, head.predict(pooled, verbose=0))
+        head, _ = fit(head, [pooled[is_train]], labels[is_train], validation, EPOCHS, BATCH_SIZE, seed)
+        table = evaluate.predictions_table(data.photos, side, head.predict(pooled, verbose=0), data.classes.keys)
         first = table if first is None else first
         paired = evaluate.compare_runs(first, table, seed=seed)
         low, high = paired["difference_interval"]
@@ -156,8 +161,8 @@ def measure(options) -> dict:
 
     data, weights = common.opened(options)
     data = identified(data)
-    network = networks.build(weights, seed=options.seed)
-    squares = list(runner.threads(lambda: lambda path: networks.prepare(data.read(path)), data.photos.path))
+    network = networks.build(weights, len(data.classes), options.seed)
+    squares = list(runner.threads(lambda: lambda path: prepare(data.read(path)), data.photos.path))
     some = np.stack([squares[place] for place in common.spread_over(options.photos, len(squares))])
     ways = engines(network)
     run = {name: (lambda extract=extract: extract(some)) for name, (_, extract) in ways.items()}

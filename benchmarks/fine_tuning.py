@@ -5,10 +5,10 @@
 Ordinary fine-tuning sends every photo through all of ResNet50 in each epoch, of which the last stage and the head learn
 and the rest is frozen, its batch norms too. Ours reads what enters the last stage from disk, where it was kept once.
 Both begin with the same head, trained on the pooled features as the recipe does, and both are trained by
-``skinlib.learn.train.fit``: the same photos in the same order, the same optimiser. So their losses should differ by rounding
-alone, which grows from step to step: Adam takes its first steps by the sign of each gradient, however small. For
-comparison ours is run again with each activation changed by about a millionth of itself, as much as engines differ, and
-what that does to the losses is printed beside. Where the processor has bfloat16, ours runs once more with it, from
+``skinlib.learn.fitting.fit``: the same photos in the same order, the same optimiser. So their losses should differ by
+rounding alone, which grows from step to step: Adam takes its first steps by the sign of each gradient, however small.
+For comparison ours is run again with each activation changed by about a millionth of itself, as much as engines differ,
+and what that does to the losses is printed beside. Where the processor has bfloat16, ours runs once more with it, from
 activations that were computed with it, too.
 
 Times begin with photos decoded, and hold the making of the graph and the validation photos of each epoch. ``step`` is
@@ -25,22 +25,27 @@ import common
 import numpy as np
 from processes import on_disk
 
-from skinlib.data import conditions
+from skinlib.base.errors import InputError
 from skinlib.data.dataset import DataSet
-from skinlib.learn import backbones, engines, extraction, networks, runs, train
+from skinlib.learn import extraction, networks
+from skinlib.learn.engines import keras
+from skinlib.learn.fitting import compile_recipe, fit
+from skinlib.learn.prepared import EPOCHS
+from skinlib.learn.preprocessing import prepare
+from skinlib.learn.pretrained import Weights
+from skinlib.learn.runs import BATCH_SIZE
+from skinlib.learn.train import FINE_TUNING_RATE
 
-keras = engines.keras
 NUDGE = 1e-6
 """By what part of itself each activation is changed to see how rounding grows: engines differ by about as much."""
 
 
-def whole_network(weights: backbones.Weights, head: keras.Model, seed: int) -> keras.Model:
+def whole_network(weights: Weights, head: keras.Model, seed: int) -> keras.Model:
     """Return the whole network with that head; the last stage and the head learn, batch norms don't."""
-    network = networks.build(weights, seed=seed)
+    network = networks.build(weights, head.output_shape[-1], seed)
     networks.copy_weights(head, network)
-    learns = {
-        layer.name for layer in networks.part_after(network, networks.LAST_STAGE).layers if layer.trainable_weights
-    }
+    part = networks.part_after(network, weights.backbone.last_stage)
+    learns = {layer.name for layer in part.layers if layer.trainable_weights}
     for layer in network.layers:
         layer.trainable = layer.name in learns
     return network
@@ -60,18 +65,18 @@ def operations_to_learn(part: keras.Model) -> int:
 
 def trained(network: keras.Model, inputs, labels, validation, options) -> dict:
     """Fine-tune a network on its inputs; return losses and times."""
-    train.compile_recipe(network, train.FINE_TUNING_RATE)
+    compile_recipe(network, FINE_TUNING_RATE)
     step, steps = network.train_on_batch, []
 
     def clocked(*batch):
         answer, seconds, _ = common.timed(step, *batch)
-        if len(batch[0]) == min(runs.BATCH_SIZE, options.photos):  # a last, smaller batch would count as a fast one
+        if len(batch[0]) == min(BATCH_SIZE, options.photos):  # a last, smaller batch would count as a fast one
             steps.append(seconds)
         return answer
 
     network.train_on_batch = clocked
     (_, history), seconds, cpu = common.timed(
-        train.fit, network, [inputs], labels, validation, options.epochs, runs.BATCH_SIZE, options.seed
+        fit, network, [inputs], labels, validation, options.epochs, BATCH_SIZE, options.seed
     )
     warm = sorted(steps[1:] or steps)  # the first one makes the graph
     found = {
@@ -84,12 +89,13 @@ def trained(network: keras.Model, inputs, labels, validation, options) -> dict:
     return found | {name: [row[name] for row in history] for name in ("loss", "val_loss")}
 
 
-def kept(data: DataSet, weights: backbones.Weights, paths: list[str], bits: int) -> dict:
+def kept(data: DataSet, weights: Weights, paths: list[str], bits: int) -> dict:
     """Compute what enters the last stage, and the pooled features, of the photos; return both, and what that cost."""
-    before = on_disk(data.cache, "*.npz")
-    rows, seconds, _ = common.timed(lambda: extraction.features(data, weights, networks.LAST_STAGE, paths, bits=bits))
+    place, layer = data.store.root / "features", weights.backbone.last_stage
+    before = on_disk(place)
+    rows, seconds, _ = common.timed(lambda: extraction.features(data, weights, layer, paths, bits=bits))
     found = {"rows": rows, "pooled": extraction.features(data, weights, "pool", paths, bits=bits)}
-    return found | {"seconds": round(seconds, 2), "megabytes": round((on_disk(data.cache, "*.npz") - before) / 1e6, 3)}
+    return found | {"seconds": round(seconds, 2), "megabytes": round((on_disk(place) - before) / 1e6, 3)}
 
 
 def measure(options, folder: Path) -> dict:
@@ -100,16 +106,17 @@ def measure(options, folder: Path) -> dict:
     learning, held_out = np.split(np.arange(options.photos + options.validation), [options.photos])
     table = table.iloc[shuffled[: options.photos + options.validation]]
     if len(table) < options.photos + options.validation:
-        raise common.settings.InputError(f"{data.root} has {len(table)} photos to train on: ask for fewer")
-    paths, labels = list(table.path), table.condition.map(conditions.KEYS.index).to_numpy()
+        raise InputError(f"{data.root} has {len(table)} photos to train on: ask for fewer")
+    paths, labels = list(table.path), table.condition.map(data.classes.keys.index).to_numpy()
 
-    squares = np.stack([networks.prepare(data.read(path)) for path in paths])
+    squares = np.stack([prepare(data.read(path)) for path in paths])
     all_kept = {bits: kept(data, weights, paths, bits) for bits in ((32, 16) if extraction.has_bfloat16() else (32,))}
     pooled = all_kept[32]["pooled"]
-    head = train.compile_recipe(networks.part_after(networks.build(weights, seed=options.seed), "pool"))
-    head, _ = train.fit(
+    fresh = networks.build(weights, len(data.classes), options.seed)
+    head = compile_recipe(networks.part_after(fresh, "pool"))
+    head, _ = fit(
         head, [pooled[learning]], labels[learning], (pooled[held_out], labels[held_out]),
-        train.EPOCHS, runs.BATCH_SIZE, options.seed,
+        EPOCHS, BATCH_SIZE, options.seed,
     )  # fmt: skip
 
     def run(network, inputs):
@@ -117,8 +124,9 @@ def measure(options, folder: Path) -> dict:
         return trained(network, inputs[learning], labels[learning], validation, options)
 
     network = whole_network(weights, head, options.seed)
-    parts = {bits: networks.part_after(network, networks.LAST_STAGE, bits) for bits in all_kept}
-    another = networks.part_after(network, networks.LAST_STAGE)
+    last_stage = weights.backbone.last_stage
+    parts = {bits: networks.part_after(network, last_stage, bits) for bits in all_kept}
+    another = networks.part_after(network, last_stage)
     ways = {"ordinary": run(network, squares)}
     for bits, activations in all_kept.items():
         ours = run(parts[bits], activations["rows"])
@@ -130,7 +138,7 @@ def measure(options, folder: Path) -> dict:
         "photos": options.photos,
         "validation": options.validation,
         "epochs": options.epochs,
-        "batch_size": runs.BATCH_SIZE,
+        "batch_size": BATCH_SIZE,
         "gigaflop_to_learn_from_a_photo": round(operations_to_learn(parts[32]) / 1e9, 3),
         "disk_kilobytes_a_photo": round(all_kept[32]["megabytes"] * 1e3 / len(paths), 1),
         "ways": ways,

@@ -22,7 +22,7 @@ from pathlib import Path
 import pandas as pd
 from three_ways import ROOT, App, Page, Python, Reply, same
 
-from skinlib.base.settings import versions
+from skinlib.base.fingerprint import result_versions
 
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -68,7 +68,7 @@ def main() -> int:
     parser.add_argument("model", type=Path, metavar="MODEL")
     parser.add_argument("--files", type=int, default=1000, metavar="N")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--ways", nargs="+", settings=WAYS, default=list(WAYS))
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
     from hostile import files
@@ -110,7 +110,7 @@ def main() -> int:
             "peak_megabytes": memory,
             "minutes": minutes,
             "wrong": len(wrong),
-            "versions": versions(),
+            "versions": result_versions(),
         }
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     return 1 if wrong else 0

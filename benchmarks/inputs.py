@@ -24,14 +24,15 @@ from PIL import Image
 from skinlib.base import runner
 from skinlib.data import reading
 from skinlib.learn import engines, extraction, networks
+from skinlib.learn.preprocessing import SIZE, prepare
 
 tf = engines.tf
-SQUARE = (networks.SIZE, networks.SIZE)
+SQUARE = (SIZE, SIZE)
 
 
 def ours(path: Path) -> np.ndarray:
     """Read and resize one photo as the package does."""
-    return networks.prepare(reading.read(path))
+    return prepare(reading.read(path))
 
 
 def opencv(path: Path) -> np.ndarray:

@@ -12,7 +12,6 @@ times are given, with the shortest and the longest. Without Chromium the page is
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,10 +22,11 @@ from three_ways import CHROMIUM, ROOT, App, Page, Python
 from skinlib.base.errors import SkinlibError
 from skinlib.base.settings import load_settings
 from skinlib.data import reading
-from skinlib.data.dataset import open_data
-from skinlib.learn import train
+from skinlib.data.opening import open_data
+from skinlib.learn.prepared import prepare
 from skinlib.learn.runs import Run
-from skinlib.serve import export
+from skinlib.learn.train import train
+from skinlib.serve.export import export
 
 
 def predict(model: Path, photo: str) -> None:
@@ -103,7 +103,7 @@ def measure(options) -> dict:
     """Measure; return the figures as --json writes them."""
     settings = load_settings(data=options.data, weights=options.weights, seed=options.seed)
     data = open_data(settings)
-    run = train.train(data, settings, split="grouped")
+    run = train(prepare(data, settings, "grouped"))
     test = data.photos[data.photos.split == "test"].drop_duplicates("sha256")
     files = [str(data.path(path)) for path in test.path]
 
@@ -111,13 +111,12 @@ def measure(options) -> dict:
         while True:
             yield from files
 
-    with tempfile.TemporaryDirectory() as folder:
-        model = export.export(run, data, settings, Path(folder) / "model").folder
-        ways = {"Keras": in_keras(run, names(), options.repeats)}
-        ways |= {"Python": in_python(model, names(), options.repeats)}
-        ways |= {"app": in_the_app(model, names(), options.repeats)}
-        reason = no_browser()
-        ways |= {"page": {"skipped": reason} if reason else on_the_page(model, names(), options.repeats)}
+    model = export(run, data, settings).folder
+    ways = {"Keras": in_keras(run, names(), options.repeats)}
+    ways |= {"Python": in_python(model, names(), options.repeats)}
+    ways |= {"app": in_the_app(model, names(), options.repeats)}
+    reason = no_browser()
+    ways |= {"page": {"skipped": reason} if reason else on_the_page(model, names(), options.repeats)}
     return {
         "repeats": options.repeats,
         "ways": ways,

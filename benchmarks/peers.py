@@ -4,7 +4,7 @@
     python benchmarks/peers.py imagededup DATA
 
 *all-pairs* is our own test without our indexes. Every pair of perceptual hashes is compared under the eight turns, and
-then every pair of photos by their features (``skinlib.audit.compare.compare``). Where there are more than MOST_PAIRS pairs,
+then every pair of photos by their features (``skinlib.audit.compare.compare``). Where they are more than MOST_PAIRS,
 the features of SOME photos and MOST_PAIRS pairs of them, drawn by chance, are timed; ``seconds`` is then reckoned from
 these, and ``extrapolated`` says so. The hashes are always compared in full.
 
@@ -39,7 +39,8 @@ from skinlib.audit import compare, guess, sketch
 from skinlib.base import runner
 from skinlib.base.settings import load_settings
 from skinlib.data import reading
-from skinlib.data.dataset import DataSet, open_data
+from skinlib.data.dataset import DataSet
+from skinlib.data.opening import open_data
 
 MOST_PAIRS = 33_000
 """Pairs of photos compared by their features, at most."""
@@ -172,7 +173,7 @@ def main(argv: list[str] | None = None) -> None:
     """Run one of the two on a folder; print what came out, as JSON."""
     ways = {"all-pairs": all_pairs, "imagededup": imagededup}
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("way", settings=ways)
+    parser.add_argument("way", choices=ways)
     parser.add_argument("data", metavar="DATA")
     options = parser.parse_args(argv)
     if options.way == "imagededup" and (reason := why_no_imagededup()):

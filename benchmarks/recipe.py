@@ -26,11 +26,18 @@ import common
 import numpy as np
 
 from skinlib.audit.copies import audit
-from skinlib.base.settings import Settings, load_settings
-from skinlib.data import conditions, splits
-from skinlib.data.dataset import DataSet, open_data
+from skinlib.base import runner
+from skinlib.base.settings import SPLITS, Settings, load_settings
+from skinlib.data import splits
+from skinlib.data.dataset import DataSet
+from skinlib.data.opening import open_data
 from skinlib.judge import evaluate
-from skinlib.learn import backbones, networks, runs, train
+from skinlib.learn import networks, preprocessing
+from skinlib.learn.fitting import compile_recipe
+from skinlib.learn.prepared import EPOCHS, Recipe, prepare
+from skinlib.learn.pretrained import Weights, get_weights
+from skinlib.learn.runs import BATCH_SIZE
+from skinlib.learn.train import train
 
 
 class Clock:
@@ -51,29 +58,28 @@ class Clock:
         return sum(self.parts.values())
 
 
-def original(data: DataSet, weights: backbones.Weights, seed: int) -> tuple[np.ndarray, Clock, list[float]]:
+def original(data: DataSet, weights: Weights, seed: int) -> tuple[np.ndarray, Clock, list[float]]:
     """Train as the original did, end to end.
 
     Returns the probabilities of the test photos, float32 (n, 8), where the time went, and the seconds of each epoch.
     """
     clock, epochs = Clock(), []
     split = splits.official(data.photos, seed)
-    squares = np.stack([networks.prepare(data.read(path)) for path in data.photos.path])
+    squares = np.stack([preprocessing.prepare(data.read(path)) for path in data.photos.path])
     clock("reading")
-    labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
-    one_hot = np.eye(len(conditions.KEYS), dtype=np.float32)[labels]
-    network = networks.build(weights, seed=seed)
+    one_hot = np.eye(len(data.classes), dtype=np.float32)[data.labels()]
+    network = networks.build(weights, len(data.classes), seed)
     for layer in network.layers:
         layer.trainable = layer.name in ("hidden", "probabilities")
-    train.compile_recipe(network)
-    learning, validation, test = (np.flatnonzero(split == name) for name in evaluate.SPLITS)
+    compile_recipe(network)
+    learning, validation, test = (np.flatnonzero(split == name) for name in SPLITS)
     clock("making the network")
-    for epoch in range(train.EPOCHS):
+    for epoch in range(EPOCHS):
         order = learning[np.random.default_rng([seed, epoch]).permutation(len(learning))]
         network.fit(
             squares[order],
             one_hot[order],
-            runs.BATCH_SIZE,
+            BATCH_SIZE,
             shuffle=False,
             verbose=0,
             validation_data=(squares[validation], one_hot[validation]),
@@ -84,14 +90,14 @@ def original(data: DataSet, weights: backbones.Weights, seed: int) -> tuple[np.n
     return probabilities, clock, epochs
 
 
-def ours(settings: Settings, out: Path) -> tuple[np.ndarray, Clock]:
+def ours(settings: Settings) -> tuple[np.ndarray, Clock]:
     """Train as the book does; return the probabilities of the test photos, float64 (n, 8), and where the time went."""
     clock = Clock()
     data = open_data(settings)
     clock("reading")
     clock.parts |= {"making the network": 0.0, "features": 0.0}  # where all are kept, the runner below is not called
 
-    def runner(make, items):
+    def clocked(make, items):
         def made():
             worker = make()
             clock("making the network")
@@ -101,7 +107,7 @@ def ours(settings: Settings, out: Path) -> tuple[np.ndarray, Clock]:
         yield from runner.threads(made, items)
         clock("features")
 
-    predictions = train.train(data, settings, out, run=runner).predictions
+    predictions = train(prepare(data, settings, recipe=Recipe(epochs=EPOCHS), runner=clocked)).predictions
     clock("head and predictions")
     return evaluate.probabilities(predictions[predictions.split == "test"]), clock
 
@@ -113,15 +119,14 @@ def measure(options, folder: Path) -> dict:
     root = open_data(first).root  # drawn or unpacked by now
     settings = replace(first, data=str(root), cache=folder)
     data = open_data(settings)
-    weights = backbones.get_weights(settings, data)
+    weights = get_weights(settings, data)
     found = audit(data)
     answers, clocks = {"cold": [], "warm": []}, {"cold": [], "warm": []}
 
     def run(kind):
-        if kind == "cold":
-            for kept in ("photos", "features"):
-                shutil.rmtree(folder / kept, ignore_errors=True)
-        probabilities, clock = ours(settings, folder / f"run-{kind}-{len(clocks[kind])}")
+        for kept in ("decoded", "features", "runs") if kind == "cold" else ("runs",):
+            shutil.rmtree(folder / kept, ignore_errors=True)
+        probabilities, clock = ours(settings)
         answers[kind].append(probabilities)
         clocks[kind].append(clock)
 

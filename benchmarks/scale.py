@@ -39,11 +39,18 @@ from skinlib.audit.copies import audit
 from skinlib.base import runner
 from skinlib.base.files import write_json, written_whole
 from skinlib.base.settings import load_settings
-from skinlib.data import conditions, splits
-from skinlib.data.dataset import DataSet, open_data
-from skinlib.learn import backbones, extraction, networks, runs, train
-from skinlib.learn.runs import Run
-from skinlib.serve import export, exported
+from skinlib.data import splits
+from skinlib.data.dataset import DataSet
+from skinlib.data.opening import open_data
+from skinlib.data.reading import read
+from skinlib.learn import extraction, networks, preprocessing
+from skinlib.learn.fitting import compile_recipe, fit
+from skinlib.learn.prepared import Recipe, prepare
+from skinlib.learn.pretrained import Weights, get_weights
+from skinlib.learn.runs import BATCH_SIZE, Run
+from skinlib.learn.train import FINE_TUNING_RATE, train
+from skinlib.serve.export import export
+from skinlib.serve.exported import answer_files
 
 LINUX = hasattr(os, "sched_setaffinity")
 """Whether a process can be kept to some of the cores."""
@@ -51,34 +58,33 @@ MOST = 12_000
 """Files up to which the stages are measured whose time grows with each photo alike."""
 
 
-def fine_tuning(data: DataSet, weights: backbones.Weights, bits: int) -> int:
+def fine_tuning(data: DataSet, weights: Weights, bits: int) -> int:
     """Train the last stage for one epoch from kept activations, beginning with a new head; return the steps."""
     side = splits.official(data.photos, 0)
-    labels = data.photos.condition.map(conditions.KEYS.index).to_numpy()
+    labels, last_stage = data.labels(), weights.backbone.last_stage
     held_out, is_train = side == "validation", side == "train"
-    rows = functools.partial(extraction.features, data, weights, networks.LAST_STAGE, bits=bits)
-    part = train.compile_recipe(
-        networks.part_after(networks.build(weights), networks.LAST_STAGE, bits), train.FINE_TUNING_RATE
-    )
+    rows = functools.partial(extraction.features, data, weights, last_stage, bits=bits)
+    network = networks.build(weights, len(data.classes))
+    part = compile_recipe(networks.part_after(network, last_stage, bits), FINE_TUNING_RATE)
     validation = rows(data.photos.path[held_out]), labels[held_out]
-    train.fit(part, [rows(data.photos.path[is_train])], labels[is_train], validation, 1, runs.BATCH_SIZE, 0)
-    return int(np.ceil(is_train.sum() / runs.BATCH_SIZE))
+    fit(part, [rows(data.photos.path[is_train])], labels[is_train], validation, 1, BATCH_SIZE, 0)
+    return int(np.ceil(is_train.sum() / BATCH_SIZE))
 
 
 def measure(stage: str, folder: str, cache: str, bits: int) -> dict:
     """Go through one stage in this process; return what it took. What it needs must have been kept before."""
     settings = load_settings(data=folder, weights="untrained", cache=cache)
     data = None if stage == "opening" else open_data(settings)
-    weights = backbones.get_weights(settings, data) if stage in ("weights", "features", "fine-tuning") else None
+    weights = get_weights(settings, data) if stage in ("weights", "features", "fine-tuning") else None
     run = Path(cache) / "run"
-    published = export.export(Run(run), data, settings).folder if stage == "answers" else None
+    published = export(Run(run), data, settings).folder if stage == "answers" else None
     disk = on_disk(cache)
     (clock, cpu), more = used(), {}
     with Watch() as memory:
         if stage == "opening":
             data = open_data(settings)
         elif stage == "reading":
-            for _ in runner.threads(lambda: lambda path: networks.prepare(data.read(path)).shape, data.photos.path):
+            for _ in runner.threads(lambda: lambda file: preprocessing.prepare(read(file)).shape, files(data)):
                 pass
         elif stage == "audit":
             found = audit(data)
@@ -87,11 +93,11 @@ def measure(stage: str, folder: str, cache: str, bits: int) -> dict:
         elif stage == "features":
             extraction.features(data, weights, bits=bits)
         elif stage == "head":
-            train.train(data, settings, run, train.Recipe(bits=bits))
+            train(prepare(data, settings, recipe=Recipe(bits=bits)), run)
         elif stage == "fine-tuning":
             more = {"steps": fine_tuning(data, weights, bits)}
         elif stage == "answers":
-            more = {"refused": sum("error" in answer for answer in exported.answer_files(published, files(data)))}
+            more = {"refused": sum("error" in answer for answer in answer_files(published, files(data)))}
         ended, ended_cpu = used()
     return {
         "files": len(data.photos),

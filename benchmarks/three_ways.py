@@ -335,12 +335,13 @@ def _shown(reply: Reply) -> str:
     return " ".join(f"{p:3d}" for p in reply.answer["percent"].values()) + f" {reply.answer['doubt'] or 'answered'}"
 
 
-def _exported(data, settings, folder: Path) -> Path:
+def _exported(data, settings) -> Path:
     """Train the plain recipe on the clean split and export it."""
-    from skinlib.learn import train
-    from skinlib.serve import export
+    from skinlib.learn.prepared import prepare
+    from skinlib.learn.train import train
+    from skinlib.serve.export import export
 
-    return export.export(train.train(data, settings, folder, split="grouped"), data, settings).folder
+    return export(train(prepare(data, settings, "grouped")), data, settings).folder
 
 
 def main() -> int:
@@ -351,20 +352,19 @@ def main() -> int:
     parser.add_argument("--photos", type=int, default=20, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args()
-    from skinlib.base.settings import load_settings, versions
-    from skinlib.data.dataset import open_data
+    from skinlib.base.fingerprint import result_versions
+    from skinlib.base.settings import load_settings
+    from skinlib.data.opening import open_data
 
     settings = load_settings(data=options.data, weights=None if options.model is None else "untrained")
     data = open_data(settings)
     test = data.photos[data.photos.split == "test"].drop_duplicates("sha256")
     chosen = test.iloc[np.linspace(0, len(test) - 1, min(options.photos, len(test))).round().astype(int)]
     paths = [str(data.path(path)) for path in chosen.path]
-    with tempfile.TemporaryDirectory() as folder:
-        model = options.model or _exported(data, settings, Path(folder) / "run")
-        replies = {}
-        for kind in (Python, App, Page):
-            with kind(model) as way:
-                replies[kind.__name__] = [way.ask(path) for path in paths]
+    model, replies = options.model or _exported(data, settings), {}
+    for kind in (Python, App, Page):
+        with kind(model) as way:
+            replies[kind.__name__] = [way.ask(path) for path in paths]
 
     order = list(next(reply.answer for reply in replies["Python"] if reply.answer)["probabilities"])
     print("Percents in this order:", ", ".join(order))
@@ -387,7 +387,7 @@ def main() -> int:
         "equal": equal,
         "largest_difference": largest,
         "seconds": {name: round(float(np.median([r.seconds for r in rows])), 3) for name, rows in replies.items()},
-        "versions": versions(),
+        "versions": result_versions(),
     }
     print(json.dumps(result, indent=2))
     if options.json:

@@ -130,6 +130,16 @@ def weights(tiny_settings, sample):
 
 
 @pytest.fixture(scope="session")
+def resnet_weights(sample_settings, sample):
+    """Return ResNet50's untrained weights, from a few photos only: for the few tests that need the whole network."""
+    from skinlib.learn import pretrained
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pretrained, "CALIBRATION_PHOTOS", 8)
+        return pretrained.get_weights(sample_settings, sample)
+
+
+@pytest.fixture(scope="session")
 def run(tiny_settings, sample):
     """Return the run of the plain recipe on the quick sample. It is shared: don't write into its folder."""
     from skinlib.learn.prepared import prepare

@@ -1,6 +1,5 @@
 """The benchmarks of speed run on a few photos: what they write, and whether their ratios are those of their times."""
 
-import functools
 import itertools
 import json
 import os
@@ -24,11 +23,13 @@ import scale
 import book
 from skinlib.base import runner
 from skinlib.base.errors import InputError, SkinlibError
+from skinlib.learn import pretrained
 
 
 @pytest.fixture
-def options(sample, sample_settings, tmp_path, monkeypatch):
+def options(sample, sample_settings, resnet_weights, tmp_path, monkeypatch):
     """Return the options that make a benchmark read the quick sample and write to a file, which is the last of them."""
+    monkeypatch.setattr(pretrained, "CALIBRATION_PHOTOS", 8)  # as in the fixture, whose weights are kept
     monkeypatch.setenv("SKINLIB_CACHE", str(sample_settings.cache))
     return ["--data", str(sample.root), "--json", str(tmp_path / "result.json")]
 
@@ -93,11 +94,13 @@ def test_spread_is_the_middle_the_shortest_and_the_longest():
     assert common.spread([3.0, 1.0, 2.0]) == {"seconds": 2.0, "shortest": 1.0, "longest": 3.0}
 
 
+@pytest.mark.slow
 def test_light_scripts_leave_tensorflow_out():
     code = "import sys, common, everything; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=everything.HERE).returncode == 0
 
 
+@pytest.mark.slow
 def test_inputs(options):
     result = inputs.main(["--photos", "4", "--repeats", "1", *options])
     assert same_as_written(result, options)
@@ -110,6 +113,7 @@ def test_inputs(options):
     assert ours["share_32"] == pytest.approx(1 / (1 + ours["per_second"] / network["per_second"]), rel=0.05, abs=0.001)
 
 
+@pytest.mark.slow
 def test_fine_tuning(options):
     result = fine_tuning.main(["--photos", "4", "--validation", "2", "--epochs", "2", *options])
     assert same_as_written(result, options)
@@ -128,6 +132,7 @@ def test_fine_tuning(options):
     assert result["disk_kilobytes_a_photo"] == pytest.approx(numbers * 4 / 1000, rel=0.01)
 
 
+@pytest.mark.slow
 def test_extraction(options):
     result = extraction.main(["--photos", "2", "--repeats", "1", "--matrix", "1024", *options])
     assert same_as_written(result, options)
@@ -146,9 +151,9 @@ def test_extraction(options):
     assert [row["features"] for row in result["accuracy"]][1:] == [name for name in engines if "16 bits" in name]
 
 
+@pytest.mark.slow
 def test_recipe(options, monkeypatch, tmp_path):
-    monkeypatch.setattr(recipe.train, "EPOCHS", 2)  # twelve of the original would take a minute
-    monkeypatch.setattr(recipe.train, "Recipe", functools.partial(recipe.train.Recipe, epochs=2))
+    monkeypatch.setattr(recipe, "EPOCHS", 2)  # twelve of the original would take a minute
     drawn = ["--per-class", "6", "--samples", str(tmp_path)]
     result = recipe.main(["--cold", "1", "--warm", "2", *drawn, *options])
     assert same_as_written(result, options)
@@ -178,6 +183,7 @@ def accelerator():
     return accelerator
 
 
+@pytest.mark.slow
 def test_accelerator(accelerator, tmp_path):
     options = ["--per-class", "5", "--photos", "4", "--validation", "2", "--epochs", "2", "--repeats", "1"]
     options += ["--bits", "32", "--json", str(tmp_path / "result.json")]
@@ -205,6 +211,7 @@ def test_accelerator(accelerator, tmp_path):
     assert told["ratio_step"] == pytest.approx(ordinary["step"] / kept["step"], rel=0.01)
 
 
+@pytest.mark.slow
 def test_accelerator_begins_again_and_loses_nothing_at_the_stage(accelerator):
     squares = np.random.default_rng(0).uniform(0, 255, (2, accelerator.SIZE, accelerator.SIZE, 3)).astype(np.float32)
     network = accelerator.build(accelerator.draw_weights(squares, 0), 0)
@@ -227,15 +234,17 @@ class OneEpoch:
 
 
 def test_accelerator_has_the_package_s_constants(accelerator):
-    from skinlib.learn import backbones, networks, runs, train
+    from skinlib.learn import backbones, fitting, networks, prepared, preprocessing, runs, train
 
-    rooms = {networks: ("SIZE", "HIDDEN", "LAST_STAGE"), backbones: ("MEANS_BGR", "CALIBRATION_PHOTOS")}
-    rooms |= {train: ("EPOCHS", "LEARNING_RATE", "FINE_TUNING_RATE"), runs: ("BATCH_SIZE",)}
-    for module, names in rooms.items():
+    modules = {networks: ("HIDDEN",), preprocessing: ("SIZE", "MEANS_BGR"), pretrained: ("CALIBRATION_PHOTOS",)}
+    modules |= {fitting: ("LEARNING_RATE",), train: ("FINE_TUNING_RATE",), prepared: ("EPOCHS",), runs: ("BATCH_SIZE",)}
+    for module, names in modules.items():
         for name in names:
             assert getattr(accelerator, name) == getattr(module, name)
+    assert backbones.RESNET50.last_stage == accelerator.LAST_STAGE
 
 
+@pytest.mark.slow
 def test_accelerator_needs_no_tensorflow():
     # Of Keras's backends the only other one that is sure to be here can't train, but it can be imported and refused.
     code = (
@@ -253,6 +262,7 @@ def test_accelerator_needs_no_tensorflow():
     assert told.stderr.strip() == "Keras on openvino can't train: set KERAS_BACKEND to tensorflow, jax or torch"
 
 
+@pytest.mark.slow
 def test_one_answer_tells_a_refusal_from_an_answer(tmp_path, exported, grouped_run, sample):
     names = itertools.cycle([str(sample.path(path)) for path in sample.photos.path[:3]])
     times = one_answer.in_python(exported.folder, names, 1)
@@ -346,6 +356,7 @@ def test_page_reads_no_runs_and_rows_without_a_spread(tmp_path):
     assert (both["low"], both["high"], both["reached"]) == (7, 9, None), "runs that differ are a spread"
 
 
+@pytest.mark.slow
 def test_scripts_run_in_turn_and_one_that_fails_loses_no_other(tmp_path, sample_settings, monkeypatch, capsys):
     monkeypatch.setenv("SKINLIB_CACHE", str(sample_settings.cache))
     broken = everything.Script(everything.rows_of_audit, quick=("--photos", "0"))
@@ -363,6 +374,14 @@ def test_scripts_run_in_turn_and_one_that_fails_loses_no_other(tmp_path, sample_
     assert not written["complete"], "a part is not for the page"
     assert {row["script"] for row in written["table"]} == {"inputs"}
     assert written["machine"]["cores"] and written["versions"]["openvino"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["app", "audit", "hostile", "one_answer", "peers", "scale", "three_ways"])
+def test_every_script_says_how_it_is_called(name):
+    """Those that no test runs: their imports and options, at least, are right."""
+    done = subprocess.run([sys.executable, everything.HERE / f"{name}.py", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("usage:"), done.stderr
 
 
 @pytest.mark.parametrize("name", everything.SCRIPTS)
@@ -459,6 +478,7 @@ def test_a_stage_is_kept_to_its_cores():
     assert runner.cores() == before
 
 
+@pytest.mark.slow
 def test_a_stage_in_a_process_of_its_own(sample, tmp_path):
     told = scale.in_a_new_process(scale.__file__, "--one", "opening", sample.root, tmp_path, 32)
     assert told["files"] == len(sample.photos) and told["seconds"] > 0

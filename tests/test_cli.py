@@ -12,10 +12,12 @@ import pandas as pd
 import pytest
 
 from skinlib.__main__ import main
-from skinlib.data.conditions import KEYS
+from skinlib.base.settings import load_settings
+from skinlib.data.conditions import CONDITIONS, KEYS
 from skinlib.judge import evaluate
-from skinlib.learn import train
+from skinlib.learn.prepared import Recipe, prepare
 from skinlib.learn.runs import Run
+from skinlib.learn.train import train
 
 
 def skinlib(*arguments, **environment):
@@ -46,8 +48,9 @@ def images(sample, tmp_path_factory):
     return [folder / name for name in (*content, "absent.jpg")]
 
 
-def test_predict_answers_every_file_in_order(run, images):
-    code, out, err = skinlib("predict", run.path, *images, "--json")
+def test_predict_answers_every_file_in_order(run, images, capsys):
+    code = main(["predict", str(run.path), *map(str, images), "--json"])
+    out, err = capsys.readouterr()
     answers = json.loads(out)
     assert code == 2
     assert [answer["path"] for answer in answers] == [str(path) for path in images]
@@ -86,12 +89,12 @@ def test_evaluate_writes_the_metrics(run, tmp_path, capsys):
     assert f"{run.metrics['test']['correct']}/{run.metrics['test']['photos']}" in out
 
 
-def test_evaluate_against_another_run(run, sample, sample_settings, tmp_path, capsys):
-    other = train.train(sample, sample_settings, tmp_path / "other", train.Recipe(epochs=1))
+def test_evaluate_against_another_run(run, sample, tiny_settings, tmp_path, capsys):
+    other = train(prepare(sample, tiny_settings, recipe=Recipe(epochs=1)), tmp_path / "other")
     assert main(["evaluate", str(run.path), "--against", str(other.path), "--json", str(tmp_path / "both.json")]) == 0
-    found = json.loads((tmp_path / "both.json").read_text())["comparison"]
-    assert found == evaluate.compare_runs(other.predictions, run.predictions)
-    assert f"{found['only_b']} are right here alone and {found['only_a']} there alone" in capsys.readouterr().out
+    compared = json.loads((tmp_path / "both.json").read_text())["comparison"]
+    assert compared == evaluate.compare_runs(other.predictions, run.predictions)
+    assert f"{compared['only_b']} are right here alone and {compared['only_a']} there alone" in capsys.readouterr().out
 
 
 def test_runs_without_a_photo_in_common_are_refused(run, tmp_path, capsys):
@@ -109,27 +112,45 @@ def test_audit_reports_what_was_found(sample, sample_settings, tmp_path, monkeyp
     call = ["audit", str(sample.root), "--json", str(report), "--splits", str(split_file)]
     assert main([*call, "--sheets", str(tmp_path / "sheets")]) == 0
     out = capsys.readouterr().out
-    told = json.loads(report.read_text())
-    assert list(told) == ["n_files", "n_photos", "groups", "damaged", "conflicts", "leaks", "seconds"]
-    assert told["n_files"] == len(sample.photos) + len(sample.damaged) and len(sample.damaged) > 0
-    assert f"{told['n_files']} files show {told['n_photos']} photos" in out
-    assert told["leaks"]["of"] == (sample.photos.split == "test").sum()
-    assert set(told["leaks"]["paths"]) <= set(sample.photos.path[sample.photos.split == "test"])
-    assert all(len(group) > 1 and set(group) <= set(sample.photos.path) for group in told["groups"])
+    findings = json.loads(report.read_text())
+    assert list(findings) == ["n_files", "n_photos", "groups", "damaged", "conflicts", "leaks", "seconds"]
+    assert findings["n_files"] == len(sample.photos) + len(sample.damaged) and len(sample.damaged) > 0
+    assert f"{findings['n_files']} files show {findings['n_photos']} photos" in out
+    assert findings["leaks"]["of"] == (sample.photos.split == "test").sum()
+    assert set(findings["leaks"]["paths"]) <= set(sample.photos.path[sample.photos.split == "test"])
+    assert all(len(group) > 1 and set(group) <= set(sample.photos.path) for group in findings["groups"])
     assert list(pd.read_csv(split_file).columns) == ["sha256", "photo_id", "split", "fold"]
     assert list((tmp_path / "sheets").glob("joined-*.png"))
     assert main([*call, "--sheets", str(tmp_path / "sheets")]) == 2, "a folder in use is never written into"
 
 
-def test_train_on_a_clean_split(sample, sample_settings, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("SKINLIB_CACHE", str(sample_settings.cache))
-    call = ["train", str(sample.root), "--out", str(tmp_path / "run"), "--epochs", "1", "--split", "grouped"]
+def test_train_on_a_clean_split(sample, tiny_settings, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SKINLIB_CACHE", str(tiny_settings.cache))
+    call = ["train", str(sample.root), "--out", str(tmp_path / "run"), "--backbone", "tiny", "--epochs", "1"]
+    assert main([*call, "--split", "grouped"]) == 0
+    run = Run(tmp_path / "run")
+    assert (run.predictions.groupby("photo_id").split.nunique() == 1).all()
+    assert (run.provenance["backbone"], run.provenance["settings"]["epochs"]) == ("tiny", 1)
+    out, err = capsys.readouterr()
+    assert out.startswith("UNTRAINED") and out.endswith(f"the run is in {tmp_path / 'run'}\n")
+    correct, photos = run.metrics["test"]["correct"], run.metrics["test"]["photos"]
+    assert f"      test: {correct}/{photos} right, accuracy" in out
+    assert all(line.startswith("left out") for line in err.splitlines())
+
+
+def test_training_says_what_the_scores_leave_out(sample, tiny_settings, tmp_path, monkeypatch, capsys):
+    """One condition has test photos, and another none: whoever reads the score must know."""
+    monkeypatch.setenv("SKINLIB_CACHE", str(tiny_settings.cache))
+    first, second = (CONDITIONS[key].folder for key in KEYS[:2])
+    for place in (f"train_set/{first}", f"train_set/{second}", f"test_set/{first}"):
+        shutil.copytree(sample.root / place, tmp_path / "photos" / place)
+    call = ["train", str(tmp_path / "photos"), "--out", str(tmp_path / "run"), "--backbone", "tiny", "--epochs", "1"]
     assert main(call) == 0
-    predictions = Run(tmp_path / "run").predictions
-    assert (predictions.groupby("photo_id").split.nunique() == 1).all()
-    capsys.readouterr()
+    error = capsys.readouterr().err
+    assert f"note: no test photos of {CONDITIONS[KEYS[1]].title}: their answers are not judged\n" in error
 
 
+@pytest.mark.slow
 def test_sample_then_train_in_a_pipe(tmp_path, sample_settings):
     """From nothing to a run: no progress bar in a pipe, nothing of TensorFlow's on standard error."""
     code, out, err = skinlib("sample", "--out", tmp_path / "photos", "--per-class", 5, "--seed", 3)
@@ -143,6 +164,19 @@ def test_sample_then_train_in_a_pipe(tmp_path, sample_settings):
     assert Run(tmp_path / "run").provenance["settings"]["epochs"] == 1
 
 
+def test_what_is_kept_is_listed_and_removed(own_cache, monkeypatch, capsys):
+    store = load_settings().store
+    store.keep("features", "0123456789abcdef", b"x" * 3_000_000)
+    store.keep("weights", "fedcba9876543210", b"x")
+    assert main(["cache"]) == 0
+    features, weights, total = capsys.readouterr().out.splitlines()
+    assert features.split()[:6] == ["features", "0123456789abcdef", "1", "files", "3.0", "MB"]
+    assert weights.startswith("weights") and total == f"2 entries, 3.0 MB, in {own_cache}"
+    assert main(["cache", "--prune", "1"]) == 0 and "removed 0 entries" in capsys.readouterr().out
+    assert main(["cache", "--clear"]) == 0 and "removed 2 entries, 3.0 MB" in capsys.readouterr().out
+    assert not store.entries()
+
+
 @pytest.mark.parametrize(
     "arguments, words",
     [
@@ -150,6 +184,7 @@ def test_sample_then_train_in_a_pipe(tmp_path, sample_settings):
         (["train", "sample", "--out", "x", "--epochs", "0"], "epochs"),
         (["train", "sample", "--out", "x", "--seed", "-1"], "seed"),
         (["train", "sample", "--out", "x", "--seed", "many"], "many"),
+        (["train", "sample", "--out", "x", "--bits", "8"], "bits"),
         (["evaluate", "/nowhere"], "/nowhere"),
         (["predict", "/nowhere", "a.jpg"], "/nowhere"),
         (["sample", "--out", "x", "--per-class", "1"], "1"),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,12 +20,16 @@ from skinlib.__main__ import main
 from skinlib.audit.copies import audit
 from skinlib.base import runner
 from skinlib.base.errors import SkinlibError
+from skinlib.base.store import Store
 from skinlib.data import reading
-from skinlib.learn import extraction, networks
+from skinlib.data.conditions import CONDITIONS
+from skinlib.learn import extraction
 from skinlib.scale import cluster
-from skinlib.serve import exported
+from skinlib.serve.exported import answer_files
 
-run = partial(cluster.ray, workers=2)
+pytestmark = pytest.mark.slow
+
+two = partial(cluster.ray, workers=2)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -42,10 +47,10 @@ def test_results_come_in_order_from_processes_of_one_core():
     def make():
         return lambda item: (item * item, os.getpid(), runner.cores())
 
-    squares, processes, cores = zip(*run(make, range(60)), strict=True)
+    squares, processes, cores = zip(*two(make, range(60)), strict=True)
     assert list(squares) == [item * item for item in range(60)]
     assert os.getpid() not in processes and set(cores) == {1}
-    assert list(run(make, [])) == []
+    assert list(two(make, [])) == []
 
 
 def test_an_error_of_a_worker_comes_out_as_it_is():
@@ -57,9 +62,9 @@ def test_an_error_of_a_worker_comes_out_as_it_is():
 
         return fails
 
-    with pytest.raises(reading.PhotoError, match=r"^photo 20: empty file: leave it out$") as told:
-        list(run(make, range(40)))
-    assert told.value.path == "photo 20" and told.value.reason == "empty file"
+    with pytest.raises(reading.PhotoError, match=r"^photo 20: empty file: leave it out$") as caught:
+        list(two(make, range(40)))
+    assert caught.value.path == "photo 20" and caught.value.reason == "empty file"
 
 
 def test_an_error_of_make_comes_out_as_it_is():
@@ -67,7 +72,7 @@ def test_an_error_of_make_comes_out_as_it_is():
         raise SkinlibError("the weights are gone: fetch them again")
 
     with pytest.raises(SkinlibError, match=r"^the weights are gone: fetch them again$"):
-        list(run(make, range(40)))
+        list(two(make, range(40)))
 
 
 @pytest.mark.parametrize("holds_lock", [False, True])
@@ -88,7 +93,7 @@ def test_an_error_that_cannot_travel_is_told_in_one_line(holds_lock):
         return fails
 
     with pytest.raises(SkinlibError, match=r"^Unreadable: a hole in the disk$"):
-        list(run(make, range(3)))
+        list(two(make, range(3)))
 
 
 def test_more_items_than_one_pipeline_takes_in(monkeypatch):
@@ -100,7 +105,7 @@ def test_more_items_than_one_pipeline_takes_in(monkeypatch):
             taken.append(item)
             yield item
 
-    results = run(lambda: lambda item: -item, items())
+    results = two(lambda: lambda item: -item, items())
     assert next(results) == 0 and len(taken) == 20, "no more is taken in than one pipeline's worth"
     assert list(results) == [-item for item in range(1, 50)]
 
@@ -108,7 +113,7 @@ def test_more_items_than_one_pipeline_takes_in(monkeypatch):
 def test_relative_names_mean_what_they_mean_here(tmp_path, monkeypatch):
     (tmp_path / "note").write_text("found")
     monkeypatch.chdir(tmp_path)
-    assert list(run(lambda: lambda name: Path(name).read_text(), ["note"])) == ["found"]
+    assert list(two(lambda: lambda name: Path(name).read_text(), ["note"])) == ["found"]
 
 
 def test_a_killed_worker_costs_only_time(tmp_path):
@@ -120,7 +125,7 @@ def test_a_killed_worker_costs_only_time(tmp_path):
 
         return slow
 
-    results = run(make, range(200))
+    results = two(make, range(200))
     first = next(results)
     victims = [int(file.name) for file in tmp_path.iterdir()]
     os.kill(victims[0], signal.SIGKILL)
@@ -128,17 +133,18 @@ def test_a_killed_worker_costs_only_time(tmp_path):
     assert len(list(tmp_path.iterdir())) > len(victims), "another process took over"
 
 
-def test_features_are_the_same_to_the_bit(sample, weights, tmp_path):
-    paths = sample.photos.path[:20]
-    rows = extraction.features(replace(sample, cache=tmp_path), weights, networks.LAST_STAGE, paths, run=run)
-    np.testing.assert_array_equal(rows, extraction.features(sample, weights, networks.LAST_STAGE, paths))
+def test_features_are_the_same_to_the_bit(sample, resnet_weights, tmp_path):
+    """By ResNet50: the workers know the package's backbones, and none that this process has registered."""
+    paths, layer = sample.photos.path[:20], resnet_weights.backbone.last_stage
+    rows = extraction.features(replace(sample, store=Store(tmp_path)), resnet_weights, layer, paths, runner=two)
+    np.testing.assert_array_equal(rows, extraction.features(sample, resnet_weights, layer, paths))
 
 
 def test_the_audit_finds_the_same(sample, tmp_path):
-    found, before = audit(replace(sample, cache=tmp_path), run), audit(sample)
+    again, before = audit(replace(sample, store=Store(tmp_path)), two), audit(sample)
     for table in ("photos", "pairs", "doubtful"):
-        assert getattr(found, table).equals(getattr(before, table))
-    assert len(found.pairs), "there was something to find"
+        assert getattr(again, table).equals(getattr(before, table))
+    assert len(again.pairs), "there was something to find"
 
 
 def test_predictions_are_the_same(sample, exported, tmp_path):
@@ -146,7 +152,7 @@ def test_predictions_are_the_same(sample, exported, tmp_path):
     wrong.write_text("no photo")
     files = [*map(sample.path, sample.photos.path[:20]), wrong]
     answers = list(answer_files(exported.folder, files))
-    assert list(answer_files(exported.folder, files, run)) == answers
+    assert list(answer_files(exported.folder, files, two)) == answers
     assert [answer["path"] for answer in answers] == [str(file) for file in files]
     assert answers[-1] == {"path": str(wrong), "error": "not an image in a format we read"}
     assert answers[0]["probabilities"] == exported.answer(exported.read(files[0])).as_dict()["probabilities"]
@@ -158,18 +164,27 @@ def skinlib(*arguments, capsys):
     return code, *capsys.readouterr()
 
 
-def test_the_command_line_takes_a_cluster(sample, exported, tmp_path, monkeypatch, capsys):
+def test_the_command_line_takes_a_cluster(sample, exported, resnet_weights, tmp_path, monkeypatch, capsys):
+    photos, weights_file = tmp_path / "photos", tmp_path / "resnet.weights.h5"
+    for condition in CONDITIONS.keys[:2]:
+        for split in ("train_set", "test_set"):
+            place = f"{split}/{CONDITIONS[condition].folder}"
+            shutil.copytree(sample.root / place, photos / place)
+    backbone = resnet_weights.backbone.build(None)
+    backbone.set_weights(resnet_weights.arrays)
+    backbone.save_weights(weights_file)
     outcomes = {}
     for name, more in (("threads", []), ("cluster", ["--cluster", "local"])):
         monkeypatch.setenv("SKINLIB_CACHE", str(tmp_path / f"cache-{name}"))
-        found, trained = tmp_path / f"{name}.json", tmp_path / f"run-{name}"
-        assert skinlib("audit", sample.root, "--json", found, *more, capsys=capsys)[0] == 0
-        options = ["--weights", "untrained", "--epochs", "1", "--out", trained]
-        assert skinlib("train", sample.root, *options, *more, capsys=capsys)[0] == 0
-        told = skinlib("predict", exported.folder, sample.path(sample.photos.path[0]), "--json", *more, capsys=capsys)
-        report = json.loads(found.read_text())
+        report_file, trained = tmp_path / f"{name}.json", tmp_path / f"run-{name}"
+        assert skinlib("audit", photos, "--json", report_file, *more, capsys=capsys)[0] == 0
+        options = ["--weights", weights_file, "--epochs", "1", "--out", trained]
+        assert skinlib("train", photos, *options, *more, capsys=capsys)[0] == 0
+        photo = sample.path(sample.photos.path[0])
+        answered = skinlib("predict", exported.folder, photo, "--json", *more, capsys=capsys)
+        report = json.loads(report_file.read_text())
         del report["seconds"]
-        outcomes[name] = report, (trained / "predictions.csv").read_text(), told
+        outcomes[name] = report, (trained / "predictions.csv").read_text(), answered
     assert outcomes["threads"] == outcomes["cluster"]
 
 
@@ -179,18 +194,15 @@ def test_a_run_is_refused_on_a_cluster_in_one_line(tmp_path, capsys):
     assert error == f"skinlib: {tmp_path} is a run, and --cluster asks exported models: use export first\n"
 
 
-answer_files = exported.answer_files  # the fixture takes the module's name
-
-
 def test_without_ray_one_line_says_what_to_do(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(SkinlibError, match=r"^Ray is not installed: pip install skinlib\[cluster\]$"):
-        list(run(lambda: str, [1]))
+        list(two(lambda: str, [1]))
 
 
 def test_a_cluster_of_its_own_starts_and_stops_quietly(tmp_path):
     script = """
-from skinlib import cluster
+from skinlib.scale import cluster
 print(*cluster.ray(lambda: lambda item: item + 1, range(5), workers=1))
 import ray
 assert not ray.is_initialized()

@@ -28,7 +28,7 @@ def made_up(n=800, n_flipped=40, sure=4.0, seed=0) -> tuple[pd.DataFrame, pd.Dat
     logits = rng.normal(size=(n, N)) + sure * np.eye(N)[true]
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     photos = catalogue(np.array(KEYS)[given])
-    table = evaluate.predictions_table(photos, np.full(n, "test"), probabilities)
+    table = evaluate.predictions_table(photos, np.full(n, "test"), probabilities, KEYS)
     truth = pd.DataFrame({"path": photos.path, "condition": np.array(KEYS)[true], "mislabelled": given != true})
     return table, truth
 

@@ -13,9 +13,10 @@ from skinlib.audit.copies import identified
 from skinlib.base.errors import InputError, SkinlibError
 from skinlib.data import fetch, splits
 from skinlib.data.conditions import KEYS
-from skinlib.data.dataset import open_data
+from skinlib.data.opening import open_data
 from skinlib.judge import evaluate
-from skinlib.learn import backbones, ladder, train
+from skinlib.learn import ladder, pretrained, train
+from skinlib.learn.prepared import Recipe, prepare
 
 RESULTS = Path(__file__).parents[1] / "book" / "results"
 PLAIN, NETWORKS = list(ladder.WITHOUT_WEIGHTS), list(ladder.WITH_WEIGHTS)  # before any test changes them
@@ -25,7 +26,7 @@ SHIPPED = sorted(RESULTS.glob("*.csv"))
 @pytest.fixture(scope="module")
 def few_rungs():
     """Leave a rung of each kind on the ladder, with one epoch of training."""
-    quick = train.Recipe(epochs=1)
+    quick = Recipe(epochs=1)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ladder, "WITHOUT_WEIGHTS", {"majority": ladder.WITHOUT_WEIGHTS["majority"]})
         rungs = {
@@ -38,8 +39,8 @@ def few_rungs():
 
 
 @pytest.fixture(scope="module")
-def climbed(few_rungs, sample, sample_settings, tmp_path_factory):
-    return ladder.results(sample, sample_settings, tmp_path_factory.mktemp("results"), ["untrained"])
+def climbed(few_rungs, sample, tiny_settings, tmp_path_factory):
+    return ladder.results(sample, tiny_settings, tmp_path_factory.mktemp("results"), ["untrained"])
 
 
 def test_every_rung_is_judged_on_both_splits(climbed, few_rungs, sample):
@@ -55,10 +56,10 @@ def test_every_rung_is_judged_on_both_splits(climbed, few_rungs, sample):
     assert (official.files == (sample.photos.split == "test").sum()).all()
 
 
-def test_the_rows_are_those_of_the_runs(climbed, sample, sample_settings):
+def test_the_rows_are_those_of_the_runs(climbed, sample, tiny_settings):
     """A row of the table says what the run's own metrics say, and the baseline's what counting by hand gives."""
     table = pd.read_csv(climbed).set_index(["rung", "split"])
-    run = train.train(sample, sample_settings, recipe=train.Recipe(epochs=1), split="grouped")
+    run = train.train(prepare(sample, tiny_settings, "grouped", Recipe(epochs=1)))
     row, numbers = table.loc["recipe", "grouped"], run.metrics["test"]
     assert row.accuracy == pytest.approx(numbers["accuracy"]) and row.brier == pytest.approx(numbers["brier"], abs=1e-6)
     known = identified(sample).photos
@@ -68,8 +69,8 @@ def test_the_rows_are_those_of_the_runs(climbed, sample, sample_settings):
     assert table.loc["majority", "grouped"].accuracy == pytest.approx((judged.condition == commonest).mean(), abs=1e-6)
 
 
-def test_calibration_changes_no_answer_and_looks_at_validation_photos_alone(sample, sample_settings, few_rungs):
-    arguments = identified(sample), sample_settings, "official"
+def test_calibration_changes_no_answer_and_looks_at_validation_photos_alone(sample, tiny_settings, few_rungs):
+    arguments = identified(sample), tiny_settings, "official"
     plain, cooled = (few_rungs[name](*arguments) for name in ("recipe", "recipe, calibrated"))
     assert (plain.predicted == cooled.predicted).all()
     assert not np.allclose(plain[list(KEYS)], cooled[list(KEYS)])
@@ -83,32 +84,33 @@ def test_calibration_changes_no_answer_and_looks_at_validation_photos_alone(samp
     pd.testing.assert_frame_equal(again[list(KEYS)], cooled[list(KEYS)])
 
 
-def test_a_second_climb_trains_nothing_and_finds_the_same(climbed, sample, sample_settings, tmp_path, monkeypatch):
+def test_a_second_climb_trains_nothing_and_finds_the_same(climbed, sample, tiny_settings, tmp_path, monkeypatch):
     monkeypatch.setattr(train, "fit", None)  # any training would fail
-    again = ladder.results(sample, sample_settings, tmp_path, ["untrained"])
+    again = ladder.results(sample, tiny_settings, tmp_path, ["untrained"])
     assert again.read_bytes() == climbed.read_bytes()
 
 
 def test_provenance_says_what_made_the_table(climbed, sample, weights):
-    told = json.loads(climbed.with_suffix(".json").read_text())
-    assert told["data"] == {"name": "sample", "fingerprint": sample.fingerprint}
-    assert told["weights"] == {"untrained": {"sha256": weights.sha256, "note": weights.note}}
-    assert told["files"] == len(sample.photos) and 0 < told["leaked"] < told["test_files"] < told["photos"]
-    assert told["command"] == "make results"
+    provenance = json.loads(climbed.with_suffix(".json").read_text())
+    assert provenance["data"] == {"name": "sample", "fingerprint": sample.fingerprint}
+    assert provenance["weights"] == {"untrained": {"sha256": weights.sha256, "note": weights.note}}
+    assert provenance["files"] == len(sample.photos)
+    assert 0 < provenance["leaked"] < provenance["test_files"] < provenance["photos"]
+    assert provenance["command"] == "make results"
 
 
-def test_weights_that_cannot_be_had_are_left_out(sample, sample_settings, monkeypatch):
-    get_weights = backbones.get_weights
+def test_weights_that_cannot_be_had_are_left_out(sample, tiny_settings, monkeypatch):
+    get_weights = pretrained.get_weights
 
     def offline(settings, data):
         if settings.weights == "imagenet":
             raise SkinlibError("no network")
         return get_weights(settings, data)
 
-    monkeypatch.setattr(backbones, "get_weights", offline)
-    assert list(ladder.at_hand(sample, sample_settings, ["untrained", "imagenet"])) == ["untrained"]
+    monkeypatch.setattr(ladder, "get_weights", offline)
+    assert list(ladder.at_hand(sample, tiny_settings, ["untrained", "imagenet"])) == ["untrained"]
     with pytest.raises(InputError, match="no weights file"):
-        ladder.at_hand(sample, sample_settings, ["nowhere.h5"])
+        ladder.at_hand(sample, tiny_settings, ["nowhere.h5"])
 
 
 def test_tables_for_the_page(climbed):
@@ -144,31 +146,32 @@ def test_the_book_ships_both_tables():
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_shipped_tables_hold_every_rung_and_figures_alone(file):
-    table, told = pd.read_csv(file), json.loads(file.with_suffix(".json").read_text())
+    table, provenance = pd.read_csv(file), json.loads(file.with_suffix(".json").read_text())
     assert tuple(table.columns) == ladder.COLUMNS
     assert list(table.rung[table.weights == "none"]) == [rung for rung in PLAIN for _ in splits.SPLITTERS]
-    for name in told["weights"]:
+    for name in provenance["weights"]:
         assert list(table.rung[table.weights == name]) == [rung for rung in NETWORKS for _ in splits.SPLITTERS]
-    assert set(table.weights) == {"none", *told["weights"]}
+    assert set(table.weights) == {"none", *provenance["weights"]}
     ends = zip(table.correct, table.photos, table.low, table.high, strict=True)
     for correct, n_photos, low, high in ends:
         assert (low, high) == pytest.approx(evaluate.wilson_interval(correct, n_photos), abs=1e-6)
-    assert told["command"] == ladder.command(file.stem)
-    assert not any("/" in str(value) for value in (told["data"]["name"], told["machine"]["processor"]))
+    assert provenance["command"] == ladder.command(file.stem)
+    assert not any("/" in str(value) for value in (provenance["data"]["name"], provenance["machine"]["processor"]))
 
 
 def test_the_shipped_clinical_table_is_of_the_photos_in_the_manifest():
-    told = json.loads((RESULTS / "clinical.json").read_text())
+    provenance = json.loads((RESULTS / "clinical.json").read_text())
     manifest = pd.read_csv(fetch.MANIFEST).sort_values("path")
     in_test = manifest.path.str.startswith("test_set/")  # a catalogue begins with the training photos
     rows = "".join(
         f"{row.sha256}  {row.path}\n" for row in pd.concat([manifest[~in_test], manifest[in_test]]).itertuples()
     )
-    assert told["data"]["fingerprint"] == hashlib.sha256(rows.encode()).hexdigest()
+    assert provenance["data"]["fingerprint"] == hashlib.sha256(rows.encode()).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_shipped_sample_table_is_of_the_sample_that_the_chapters_draw(sample_settings):
     """The full sample has the fingerprint that the table names, or somebody changed the drawings and not the table."""
-    told = json.loads((RESULTS / "sample.json").read_text())
+    provenance = json.loads((RESULTS / "sample.json").read_text())
     full = replace(sample_settings, speed="full")
-    assert told["data"]["fingerprint"] == open_data(full).fingerprint
+    assert provenance["data"]["fingerprint"] == open_data(full).fingerprint

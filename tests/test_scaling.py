@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from skinlib.base.errors import InputError
-from skinlib.learn import engines, networks
+from skinlib.learn import backbones
+from skinlib.learn.engines import keras
 from skinlib.scale import scaling
 
 
@@ -98,9 +99,9 @@ def test_karp_and_flatt_by_hand():
     ],
 )
 def test_bad_input_is_told_in_one_line(call):
-    with pytest.raises(InputError) as told:
+    with pytest.raises(InputError) as caught:
         call()
-    assert "\n" not in str(told.value) and len(str(told.value)) < 120
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 120
 
 
 EASY = scaling.Assumptions(
@@ -137,19 +138,19 @@ def test_one_assumption_changes_its_own_columns_only(table):
 
 
 def test_the_bytes_kept_are_those_of_the_features():
-    numbers = {layer: int(np.prod(shape)) for layer, shape in networks.SHAPES.items()}
+    numbers = {layer: int(np.prod(shape)) for layer, shape in backbones.RESNET50.shapes.items()}
     assert scaling.Assumptions().feature_bytes == 4 * sum(numbers.values()) and numbers["pool"] * 4 == 8192
 
 
 def test_operations_are_those_of_the_network():
     """A convolution multiplies and adds once for each weight and place of its output."""
-    network = engines.keras.applications.ResNet50(weights=None)
+    network = backbones.RESNET50.build(keras.Input((224, 224, 3)))
     sums = {"whole": 0, "last stage": 0}
     for layer in network.layers:
-        if isinstance(layer, engines.keras.layers.Conv2D):
+        if isinstance(layer, keras.layers.Conv2D):
             operations = 2 * int(np.prod(layer.kernel.shape)) * int(np.prod(layer.output.shape[1:3]))
             sums["whole"] += operations
-            sums["last stage"] += operations * layer.name.startswith("conv5")
+            sums["last stage"] += operations * layer.name.startswith(backbones.RESNET50.last_stage_layers)
     assumed = scaling.Assumptions()
     assert assumed.operations_per_photo == pytest.approx(sums["whole"], rel=0.01)
     assert assumed.operations_to_fine_tune == pytest.approx(3 * sums["last stage"], rel=0.01)

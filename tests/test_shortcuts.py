@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 
 from skinlib.audit import copies
+from skinlib.base.errors import InputError
+from skinlib.base.store import Store
 from skinlib.data import drawings, sample, splits
 from skinlib.data.conditions import KEYS
 from skinlib.doubt import shortcuts
@@ -156,17 +158,29 @@ def test_the_page_is_told_where_lesions_come_from(sample):
 
 
 def test_features_of_the_whole_photo_are_the_networks(identified, weights):
-    found = shortcuts.view_features(identified, weights, "whole photo")
-    np.testing.assert_allclose(found, extraction.features(identified, weights), rtol=1e-3, atol=1e-3)
+    seen = shortcuts.view_features(identified, weights, "whole photo")
+    np.testing.assert_allclose(seen, extraction.features(identified, weights), rtol=1e-3, atol=1e-3)
 
 
 def test_features_belong_to_their_photos_and_are_kept(identified, weights, monkeypatch):
-    found = shortcuts.view_features(identified, weights, "only the border")
-    assert found.shape == (len(identified.photos), 2048) and found.dtype == np.float32
+    seen = shortcuts.view_features(identified, weights, "only the border")
+    assert seen.shape == (len(identified.photos), 16) and seen.dtype == np.float32
     for _, rows in identified.photos.groupby("sha256"):
-        assert (found[rows.index] == found[rows.index[0]]).all()
-    monkeypatch.setattr(shortcuts.model, "build", lambda *_: pytest.fail("computed again"))
-    np.testing.assert_array_equal(shortcuts.view_features(identified, weights, "only the border"), found)
+        assert (seen[rows.index] == seen[rows.index[0]]).all()
+    monkeypatch.setattr(shortcuts.networks, "build", lambda *_: pytest.fail("computed again"))
+    np.testing.assert_array_equal(shortcuts.view_features(identified, weights, "only the border"), seen)
+
+
+@pytest.mark.parametrize("damage", ["emptied", "cut", "other bytes"])
+def test_damaged_features_of_a_view_are_made_anew(damage, identified, weights, tmp_path):
+    few = identified.photos.iloc[::8].reset_index(drop=True)
+    data = replace(identified, photos=few, fingerprint="a few of them", store=Store(tmp_path))
+    before = shortcuts.view_features(data, weights, "only the outline")
+    (file,) = (file for file in (tmp_path / "views").rglob("*") if file.is_file())
+    content = file.read_bytes()
+    file.write_bytes({"emptied": b"", "cut": content[: len(content) // 2], "other bytes": bytes(len(content))}[damage])
+    np.testing.assert_array_equal(shortcuts.view_features(data, weights, "only the outline"), before)
+    assert file.read_bytes() == content
 
 
 def test_without_masks_other_features_are_computed(identified, weights):
@@ -240,10 +254,10 @@ def mean_light(photos) -> np.ndarray:
 
 
 @pytest.fixture
-def smooth(sample, monkeypatch):
-    """Return the sample, one file of each content, with every photo an even grey, so that only a mark has edges."""
-    monkeypatch.setattr(type(sample), "read", lambda self, path: np.full((200, 260, 3), 90, np.uint8))
-    return replace(sample, photos=sample.photos.drop_duplicates("sha256").reset_index(drop=True))
+def smooth(identified, monkeypatch):
+    """Return the audited sample, one file of each photo, every photo an even grey, so that only a mark has edges."""
+    monkeypatch.setattr(type(identified), "read", lambda self, path: np.full((200, 260, 3), 90, np.uint8))
+    return replace(identified, photos=identified.photos.drop_duplicates("photo_id").reset_index(drop=True))
 
 
 def test_a_model_that_reads_letters_is_caught(smooth):
@@ -273,14 +287,19 @@ def test_photos_answered_so_before_are_not_turned(smooth):
     assert not shortcuts.watermark_effect(moved, KEYS[6])["mean"].any()
 
 
-def test_moving_repeats_from_its_seed(sample, run):
-    paths = sample.photos.path[[0, 9, 20]]
-    first, again = (shortcuts.move_watermark(sample, run.predict, paths, seed=3) for _ in range(2))
+def test_moving_repeats_from_its_seed(identified, run):
+    paths = identified.photos.path[[0, 9, 20]]
+    first, again = (shortcuts.move_watermark(identified, run.predict, paths, seed=3) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
-    other = shortcuts.move_watermark(sample, run.predict, paths, seed=4)
+    other = shortcuts.move_watermark(identified, run.predict, paths, seed=4)
     before = [f"{key}_before" for key in KEYS]
     pd.testing.assert_frame_equal(first[before], other[before])
     assert not np.allclose(first[[f"{key}_marked" for key in KEYS]], other[[f"{key}_marked" for key in KEYS]])
+
+
+def test_photos_that_nobody_audited_are_refused(sample):
+    with pytest.raises(InputError, match="nobody has looked for copies"):
+        shortcuts.move_watermark(sample, mean_light, sample.photos.path[:3])
 
 
 def test_effect_by_hand(smooth):

@@ -1,4 +1,4 @@
-"""A backbone of three stages and 6,000 weights: all logic of training, export and explanation, in a fraction of the time."""
+"""A backbone of three stages and 12,000 weights: all of training, export and explanation in a fraction of the time."""
 
 import re
 

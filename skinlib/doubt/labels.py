@@ -31,7 +31,7 @@ COLUMNS = ("kind", "path", "photo_id", "condition", "suggested", "score", "flagg
 def out_of_fold(data: DataSet, features: np.ndarray, n_repeats: int = 1, seed: int = 0) -> pd.DataFrame:
     """Return predictions of each photo by a model that has seen neither it nor a copy of it.
 
-    ``features`` is float32 (n, 2048), a row per photo of the catalogue, whose photo_id must come from the audit. A
+    ``features`` is float32 (n, features), a row per photo of the catalogue, whose photo_id must come from the audit. A
     logistic regression is trained on all grouped folds but one (:func:`skinlib.data.splits.folds`) and asked about that
     one; with several repeats probabilities are means. All rows of the table of predictions have the split "test".
     """
@@ -103,10 +103,10 @@ def _conflicts(predictions: pd.DataFrame) -> pd.DataFrame:
 def score_suspects(suspects: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     """Score the list of :func:`suspect_labels` against what was planted.
 
-    ``truth`` is the table of :func:`skinlib.data.sample.write_sample`. One row per kind, and one for all. Columns:
-    labels (on the list), mistakes (wrong ones among them), flagged, found (mistakes that are flagged), recall and
-    precision (NaN where there is nothing to count), and what as many flags strewn at random would give: chance_recall
-    and chance_precision. ``auc`` asks the ranking alone: how often a mistake stands above a right label; 0.5 is chance.
+    ``truth`` is the table of :func:`skinlib.data.sample.write_sample`. One row per kind, one for all. Columns: labels
+    (on the list), mistakes (wrong ones among them), flagged, found (mistakes that are flagged), recall and precision
+    (NaN where there is nothing to count), and what as many flags strewn at random would give: chance_recall and
+    chance_precision. ``auc`` asks the ranking alone: how often a mistake stands above a right label; 0.5 is chance.
     """
     wrong = truth.set_index("path").mislabelled.astype(bool)
     table = suspects.assign(mistake=[bool(wrong.loc[paths].any()) for paths in suspects.paths])

@@ -171,8 +171,8 @@ def view_predictions(data: DataSet, weights: Weights, split: np.ndarray, view: s
 def held_out_predictions(data: DataSet, weights: Weights, view: str, seed: int = 0) -> pd.DataFrame:
     """Return predictions of every photo by a classifier that has not seen it, nor a copy of it, in one view.
 
-    Five grouped folds take turns (:func:`skinlib.data.splits.folds`). One test set of a fifth of the photos is too small to
-    tell views apart; this uses them all. All rows have the split "test".
+    Five grouped folds take turns (:func:`skinlib.data.splits.folds`). One test set of a fifth of the photos is too
+    small to tell views apart; this uses them all. All rows have the split "test".
     """
     parts = []
     for held_out in splits.folds(data.photos, seed=seed):
@@ -210,8 +210,9 @@ def move_watermark(
 
     Returns one row per path: path, photo_id, condition; for each answer before, marked and patched (with
     :func:`plain_patch` instead) the condition answered, as before, marked, patched; and every probability, as
-    KEY_before and so on.
+    KEY_before and so on. Raises InputError where nobody has looked for copies among the photos.
     """
+    splits.check_audited(data.photos)
     table = data.photos.set_index("path").loc[list(paths), ["photo_id", "condition"]].reset_index()
     answers: dict[str, list[np.ndarray]] = {name: [] for name in ("before", "marked", "patched")}
     keys = data.classes.keys

@@ -22,7 +22,7 @@ def build(
 
     Takes RGB photos, (n, height, width, 3), 0 to 255, of any size; gives probabilities, float32 (n, n_classes).
     Every part is a standard Keras layer or operation, so the saved file opens without this package. The model is flat:
-    the backbone's layers are the model's own, which Grad-CAM needs. Without ``weights`` it is a ResNet50 as initialised.
+    the backbone's layers are the model's own, which Grad-CAM needs. Without ``weights`` it is an untouched ResNet50.
     ``swapped_channels`` builds the original's mistake in: red and blue have changed places before the preprocessing.
     """
     set_seed(seed)

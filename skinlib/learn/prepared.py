@@ -71,7 +71,7 @@ class Prepared:
         )
 
     def keep_features(self) -> None:
-        """Compute the features of all photos at once: the network is made ready once, and no core waits between parts."""
+        """Compute the features of all photos at once: the network is made once, and no core waits between parts."""
         contents, recipe = self.data.photos.set_index("path").sha256, self.recipe
         keep_features(self.data, self.weights, contents, 0, recipe.swapped_channels, recipe.bits, self.runner)
 
@@ -113,7 +113,7 @@ def prepare(
         raise InputError(f"{data.root} has no training photos: put some into its folder for training")
     if len(taught) == 1:
         raise InputError(
-            f"{data.root}: all training photos are of one class, {taught[0]!r}, which nothing can be told from: add photos "
-            "of another class"
+            f"{data.root}: all training photos are of one class, {taught[0]!r}, which nothing can be told from: "
+            "add photos of another class"
         )
     return Prepared(data, split, side, get_weights(settings, data), recipe or Recipe(), settings.seed, runner)

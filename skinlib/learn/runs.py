@@ -77,8 +77,11 @@ class Run:
 
     @property
     def backbone(self) -> Backbone:
-        """The backbone of the network."""
-        return BACKBONES[self.provenance["backbone"]]
+        """The backbone of the network. Raises InputError where this package does not know it."""
+        name = self.provenance.get("backbone")
+        if name not in BACKBONES:
+            raise InputError(f"{self.path} was trained with the backbone {name!r}, which is not known here")
+        return BACKBONES[name]
 
     @cached_property
     def model(self) -> keras.Model:

@@ -28,8 +28,8 @@ def train(prepared: Prepared, out: Path | None = None) -> Run:
     """Train by the recipe and return the run, which is kept in the store; with ``out``, a copy in that folder.
 
     A run of the same data, weights, seed, recipe and code is trained once. Interrupted training goes on after the last
-    epoch that was kept. Raises InputError where ``out`` holds something else, or where another process is about to write
-    something else there: before any work.
+    epoch that was kept. Raises InputError where ``out`` holds something else, or where another process is about to
+    write something else there: before any work.
     """
     store, identity = prepared.data.store, prepared.identity()
     key = key_of(identity)
