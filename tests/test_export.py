@@ -341,7 +341,7 @@ def test_nothing_is_said_of_skin_where_none_is_known(own, tmp_path):
 
 
 def test_names_of_folders_are_text_in_the_card(tiny_settings):
-    exported = small_models.exported(tiny_settings, "many", small_models.FORTY, 6)
+    exported = small_models.exported(tiny_settings, *small_models.OTHERS[1])
     card = (exported.folder / "README.md").read_text("utf-8")
     _, head, body = card.split("---\n", 2)
     assert yaml.safe_load(head)["model-index"][0]["name"] == exported.labels["name"] == "many-tiny"
@@ -361,6 +361,7 @@ def test_words_depend_on_the_kind_and_on_no_name(exported, kind):
 # ---- with the real backbone
 
 
+@pytest.mark.slow
 def test_resnet50_from_photos_to_the_app(sample_settings, served_uploads):
     """The whole way with the network of the book, and the answer is the same everywhere."""
     from gradio_client import Client, handle_file

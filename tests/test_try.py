@@ -13,6 +13,7 @@ import zlib
 
 import numpy as np
 import pytest
+import small_models
 import yaml
 
 pytest.register_assert_rewrite("reader")
@@ -203,6 +204,22 @@ def test_it_fits_and_can_be_read(reader, drawings, width, scheme):
     check_looks(reader, width, scheme, [drawings[4], drawings[0], ("a-name-without-a-space" * 6, b"no photo")])
 
 
+def test_a_page_with_a_switch_of_its_own_decides(reader):
+    """The book's pages have one for light and dark, whatever the reader's system prefers."""
+    page, colour = reader.page, "e => getComputedStyle(e).color"
+    light, dark = "rgb(35, 40, 43)", "rgb(223, 229, 230)"
+    try:
+        for system, switch, expected in (
+            ("light", None, light), ("dark", None, dark), ("light", "dark", dark), ("dark", "light", light)
+        ):  # fmt: skip
+            page.emulate_media(color_scheme=system)
+            page.evaluate("s => s ? document.documentElement.dataset.theme = s : 0", switch)
+            assert page.locator(ROOT).evaluate(colour) == expected
+    finally:
+        page.evaluate("delete document.documentElement.dataset.theme")
+        page.emulate_media(color_scheme="light")
+
+
 def test_what_is_always_there(reader, model, drawings):
     reader.choose(drawings[0])
     about = model.labels["model"]
@@ -290,6 +307,37 @@ def test_plain_http_is_enough(visit, site, model, drawings):
     reader = visit(f"http://plain.test:{port}/{PAGE}")
     assert reader.page.evaluate("[self.isSecureContext, self.caches === undefined]") == [False, True]
     same(reader.choose(drawings[0]), model, drawings[0].read_bytes())
+    assert reader.troubles == []
+
+
+# ---- other classes
+
+
+@pytest.mark.parametrize("other", small_models.OTHERS, ids=["2", "40"])
+def test_a_page_of_other_classes_says_nothing_of_skin(visit, serve, tiny_settings, tmp_path, other):
+    title, names, _ = other
+    model = small_models.exported(tiny_settings, *other)
+    reader = visit(f"{serve(publish.web(model, tmp_path / 'web')).address}/{PAGE}", viewport=PHONE)
+    page, root, number = reader.page, reader.page.locator(ROOT), len(names)
+    photos = sorted((tiny_settings.cache / "own photos" / title).rglob("*.png"))
+    for photo in photos[:: len(photos) // 4]:
+        said = reader.choose(photo)
+        same(said, model, photo.read_bytes())
+        likeliest = sorted(said["probabilities"], key=said["probabilities"].get, reverse=True)
+        names_shown = root.locator(".bars > li .name").all_inner_texts()
+        assert names_shown[:10] == [" ".join(model.title(key).split()) for key in likeliest][:10]
+        assert page.evaluate("document.scrollingElement.scrollWidth") <= PHONE["width"]
+    assert root.locator(".bars > li:visible").count() == min(number, 10)
+    if number > 10:
+        root.get_by_text(f"{number - 10} less likely").click()
+        assert root.locator(".bars > li:visible").count() == number
+        assert root.locator("b").count() == 0  # what looks like markup in a folder's name is text
+        assert weak_texts(root) == []
+    assert (
+        root.get_by_role("button").count() == 1 and "drawing" not in root.inner_text()
+    )  # no samples, and no word of them
+    assert model.words["record"] in root.inner_text().replace("\n", " ")
+    assert not small_models.spoken_of_skin(page.content())
     assert reader.troubles == []
 
 

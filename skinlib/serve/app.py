@@ -71,7 +71,7 @@ def build(model: ExportedModel) -> gr.Blocks:
         try:
             return None, answer_page(model, *ask(path))
         except gr.Error as error:
-            return None, f'<div class="skin"><p class="error" role="alert">{html.escape(error.message)}</p></div>'
+            return None, f'<div class="try"><p class="error" role="alert">{html.escape(error.message)}</p></div>'
 
     def predict(photo: str | None) -> dict:
         """Say what a photo shows, or "I don't know"."""
@@ -84,7 +84,7 @@ def build(model: ExportedModel) -> gr.Blocks:
         gr.HTML(first_words(model), js_on_load=None)
         upload = _photo()
         gr.HTML(
-            '<div class="skin"><p class="muted">Your photo goes to this server, which removes it once it has looked '
+            '<div class="try"><p class="muted">Your photo goes to this server, which removes it once it has looked '
             "at it: at once, or a pasted one within three minutes.</p></div>",
             js_on_load=None,
         )

@@ -20,46 +20,47 @@ CSS = """
 #photo .source-selection button { width: 44px; height: 44px; padding: 11px; }
 #photo .source-selection { min-height: 46px; }
 footer .divider { display: none !important; }
-.skin { --muted: #555e63; color: var(--body-text-color); font-size: 1rem; line-height: 1.5; }
-.dark .skin { --muted: #a7b1b5; }
-.skin p, .skin h1, .skin h2 { margin: 0 0 0.5rem; color: inherit; overflow-wrap: anywhere; }
-.skin h1 { font-size: 1.6rem; line-height: 1.2; }
-.skin h2 { font-size: 1.5rem; line-height: 1.25; color: #0b5f66; }
-.dark .skin h2 { color: #7fd0c9; }
-.skin .doubt h2 { color: #8a5a00; }
-.dark .skin .doubt h2 { color: #f2c160; }
-.skin .notice { background: #fdf4e1; color: #23282b; border-left: 4px solid #8a5a00; border-radius: 0.3rem;
+.try { --muted: #555e63; color: var(--body-text-color); font-size: 1rem; line-height: 1.5; }
+.dark .try { --muted: #a7b1b5; }
+.try p, .try h1, .try h2 { margin: 0 0 0.5rem; color: inherit; overflow-wrap: anywhere; }
+.try h1 { font-size: 1.6rem; line-height: 1.2; }
+.try h2 { font-size: 1.5rem; line-height: 1.25; color: #0b5f66; }
+.dark .try h2 { color: #7fd0c9; }
+.try .doubt h2 { color: #8a5a00; }
+.dark .try .doubt h2 { color: #f2c160; }
+.try .notice { background: #fdf4e1; color: #23282b; border-left: 4px solid #8a5a00; border-radius: 0.3rem;
   padding: 0.6rem 0.9rem; margin: 0.8rem 0 0; }
-.dark .skin .notice { background: #332813; color: #dfe5e6; border-color: #f2c160; }
-.skin .error { background: #fbecec; color: #23282b; border-left: 4px solid #a3262a; border-radius: 0.3rem;
+.dark .try .notice { background: #332813; color: #dfe5e6; border-color: #f2c160; }
+.try .error { background: #fbecec; color: #23282b; border-left: 4px solid #a3262a; border-radius: 0.3rem;
   padding: 0.6rem 0.9rem; overflow-wrap: anywhere; }
-.dark .skin .error { background: #381c1d; color: #dfe5e6; border-color: #f3a3a3; }
-.skin .columns { display: grid; gap: 1rem 2rem;
+.dark .try .error { background: #381c1d; color: #dfe5e6; border-color: #f3a3a3; }
+.try .columns { display: grid; gap: 1rem 2rem;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); }
-.skin figure { margin: 0; }
-.skin .picture { position: relative; display: inline-block; max-width: 100%; line-height: 0; }
-.skin .picture img { max-width: 100%; max-height: 28rem; min-width: 2rem; border-radius: 0.4rem; margin: 0; }
-.skin .picture .heat { position: absolute; inset: 0; width: 100%; height: 100%; }
-.skin .slider { display: flex; align-items: center; gap: 0.8rem; min-height: 44px; }
-.skin .slider input { flex: 1; min-width: 0; height: 44px; accent-color: #0b7a83; }
-.skin figcaption, .skin .muted { color: var(--muted); font-size: 0.9rem; }
-.skin table { width: 100%; border: 0 !important; border-collapse: collapse; margin: 0 0 0.8rem; }
-.skin tr { border: 0 !important; background: none; }
-.skin caption { text-align: left; color: var(--muted); font-size: 0.95rem; padding: 0 0 0.3rem; }
-.skin th, .skin td { border: 0; padding: 0.2rem 0; font-weight: 400; text-align: left; background: none; }
-.skin th { overflow-wrap: anywhere; }
-.skin td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: 1rem; }
-.skin caption + tbody tr:first-child th, .skin caption + tbody tr:first-child td { font-weight: 600; }
-.skin .doubt th, .skin .doubt td { font-weight: 400 !important; color: var(--muted); }
-.skin summary { cursor: pointer; min-height: 44px; padding: 0.6rem 0; color: var(--muted); }
-.skin .bar { display: block; height: 0.5rem; border-radius: 0.25rem; min-width: 1px; margin-top: 0.15rem; }
-.skin .doubt .bar { opacity: 0.45; }
+.try figure { margin: 0; }
+.try .picture { position: relative; display: inline-block; max-width: 100%; line-height: 0; }
+.try .picture img { max-width: 100%; max-height: 28rem; min-width: 2rem; border-radius: 0.4rem; margin: 0; }
+.try .picture .heat { position: absolute; inset: 0; width: 100%; height: 100%; }
+.try .slider { display: flex; align-items: center; gap: 0.8rem; min-height: 44px; }
+.try .slider input { flex: 1; min-width: 0; height: 44px; accent-color: #0b7a83; }
+.try figcaption, .try .muted { color: var(--muted); font-size: 0.9rem; }
+.try table { width: 100%; border: 0 !important; border-collapse: collapse; margin: 0 0 0.8rem; }
+.try tr { border: 0 !important; background: none; }
+.try caption { text-align: left; color: var(--muted); font-size: 0.95rem; padding: 0 0 0.3rem; }
+.try th, .try td { border: 0; padding: 0.2rem 0; font-weight: 400; text-align: left; background: none; }
+.try th { width: 100%; overflow-wrap: anywhere; }
+.try td { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; padding-left: 1rem;
+  vertical-align: top; }
+.try caption + tbody tr:first-child th, .try caption + tbody tr:first-child td { font-weight: 600; }
+.try .doubt th, .try .doubt td { font-weight: 400 !important; color: var(--muted); }
+.try summary { cursor: pointer; min-height: 44px; padding: 0.6rem 0; color: var(--muted); }
+.try .bar { display: block; height: 0.5rem; border-radius: 0.25rem; min-width: 1px; margin-top: 0.15rem; }
+.try .doubt .bar { opacity: 0.45; }
 """
 
 
 def first_words(model: ExportedModel) -> str:
     """Return what stands above the place for a photo."""
-    return f"""<div class="skin">
+    return f"""<div class="try">
 <h1>{TITLE}</h1>
 <p>This app runs {html.escape(model.words["runs"], quote=False)}</p>
 <p class="notice" role="note">{html.escape(model.labels["notice"], quote=False)}</p>
@@ -68,7 +69,7 @@ def first_words(model: ExportedModel) -> str:
 
 def last_words(model: ExportedModel) -> str:
     """Return what stands at the end: what the model learned from, and how good it was."""
-    return f'<div class="skin"><p class="muted">{html.escape(model.words["record"], quote=False)}</p></div>'
+    return f'<div class="try"><p class="muted">{html.escape(model.words["record"], quote=False)}</p></div>'
 
 
 def answer_page(model: ExportedModel, photo: np.ndarray, answer: Answer) -> str:
@@ -88,7 +89,7 @@ def answer_page(model: ExportedModel, photo: np.ndarray, answer: Answer) -> str:
     )
     disabled = "" if some else " disabled"
     fits = "unlike" if answer.strangeness > model.limit else "like"
-    return f"""<div class="skin"><div{' class="doubt"' if answer.doubt else ""}>
+    return f"""<div class="try"><div{' class="doubt"' if answer.doubt else ""}>
 <h2>{headline}</h2>
 <div class="columns">
 <figure>
