@@ -17,7 +17,6 @@ from skinlib.base.settings import load_settings
 from skinlib.data.folders import commonest
 
 EXTRAS = {
-    "cleanlab": "labels",
     "gradio": "app",
     "keras": "learn",
     "onnx": "export",

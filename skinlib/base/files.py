@@ -69,12 +69,12 @@ def _reserve(file, size: int) -> None:
 @contextmanager
 def silent() -> Iterator[None]:
     """Send what is written to standard error to nowhere, by C++ too, which no setting of Python's would stop."""
-    kept = os.dup(2)
+    before = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(before, 2)
+        os.close(before)
         os.close(nowhere)
