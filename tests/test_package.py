@@ -59,6 +59,7 @@ ALLOWED = {
 ALIKE = {"COLUMNS", "CLINICAL", "GROUPS", "NEIGHBOURS"}
 """Constants that stand for another thing in every module that has them."""
 NEEDS = {
+    "skinlib.data.fetch": "fetch",
     "skinlib.audit": "audit",
     "skinlib.learn": "learn",
     "skinlib.doubt": "learn",

@@ -38,7 +38,7 @@ def write_json(path: Path, content) -> None:
     Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def array_on_disk(shape: tuple[int, ...], dtype, folder: Path) -> np.ndarray:
+def array_on_disk(shape: tuple[int, ...], dtype, folder: Path | str) -> np.ndarray:
     """Return an array of zeros that lies in a nameless file below ``folder``, and goes with the array.
 
     The system keeps in memory what is in use, and may put the rest out at any time: the array can be larger than the
