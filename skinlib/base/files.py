@@ -46,7 +46,8 @@ def array_on_disk(shape: tuple[int, ...], dtype, folder: Path | str) -> np.ndarr
     """
     if 0 in shape:
         return np.zeros(shape, dtype)
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         try:
             _reserve(file, int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize)
