@@ -30,6 +30,7 @@ from pathlib import Path
 sys.modules.setdefault("rfc3987_syntax", None)
 
 import nbformat
+import yaml
 from filelock import FileLock
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
@@ -75,9 +76,13 @@ def read(source: Path) -> NotebookNode:
     """Return the notebook in a file, which may be a page of text."""
     if source.suffix == ".ipynb":
         return nbformat.read(source, as_version=4)
-    from myst_nb.core.read import myst_nb_reader_plugin
+    from myst_nb.core.read import read_myst_markdown_notebook
+    from myst_parser.config.main import MdParserConfig
 
-    return myst_nb_reader_plugin(str(source))
+    # With the book's own extensions: what is a cell hangs on them.
+    parse = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))["parse"]
+    config = MdParserConfig(enable_extensions=set(parse.get("myst_enable_extensions", [])))
+    return read_myst_markdown_notebook(source.read_text("utf-8"), config, add_source_map=True, path=source)
 
 
 def code_cells(notebook: NotebookNode) -> list[NotebookNode]:

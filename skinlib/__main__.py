@@ -17,13 +17,14 @@ from skinlib.base.settings import load_settings
 from skinlib.data.folders import commonest
 
 EXTRAS = {
-    "cleanlab": "labels",
     "gradio": "app",
     "keras": "learn",
     "onnx": "export",
     "onnxruntime": "app",
     "openvino": "learn",
+    "pooch": "fetch",
     "ray": "cluster",
+    "requests": "fetch",
     "starlette": "app",
     "tensorflow": "learn",
     "tf2onnx": "export",

@@ -121,7 +121,7 @@ def match(a: Sketch, b: Sketch) -> Match:
 
 def compare(a: Sketch, b: Sketch) -> Comparison:
     """Find how ``a`` lies on ``b`` from the features they share, and how well the two then agree."""
-    found = match(a, b)
-    if found.matrix is None:
+    matched = match(a, b)
+    if matched.matrix is None:
         return Comparison()
-    return Comparison(*agreement(a.square, b.square, found.matrix), found.inliers)
+    return Comparison(*agreement(a.square, b.square, matched.matrix), matched.inliers)

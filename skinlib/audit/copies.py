@@ -108,13 +108,13 @@ def audit(data: DataSet, runner: Callable = threads) -> Audit:
     """
     clock = time.perf_counter()
     key = key_for("skinlib.audit.copies", data.fingerprint)
-    kept = data.store.load("audits", key)
-    if kept is None:
+    earlier = data.store.load("audits", key)
+    if earlier is None:
         compared = _copies(data, runner)
         with contextlib.suppress(OSError):  # a result that can't be kept only costs time
             data.store.keep("audits", key, json.dumps(compared).encode())
     else:
-        compared = json.loads(kept)
+        compared = json.loads(earlier)
 
     contents = data.photos.drop_duplicates("sha256").reset_index(drop=True)
     joined = DisjointSet(contents.sha256)
@@ -170,7 +170,8 @@ def _join(
 
     ``contents`` has sha256 and path of each photo, ``hashes``, uint8 (n, 8, 8), its hashes under each of ``TURNS``.
     """
-    joined, found = DisjointSet(range(len(contents))), []
+    joined = DisjointSet(range(len(contents)))
+    pairs: list[list] = []
 
     def sketch_of(i: int) -> Sketch:
         return shelf.sketch(*contents[i])
@@ -185,7 +186,7 @@ def _join(
                         joined.merge(a, b)
                     if result.agreement >= DOUBTFUL_AGREEMENT and result.overlap >= MIN_OVERLAP:
                         numbers = round(result.agreement, 4), round(result.overlap, 4), result.inliers
-                        found.append([contents[a][0], contents[b][0], how, result.same, *numbers])
+                        pairs.append([contents[a][0], contents[b][0], how, result.same, *numbers])
                 bar.update(len(guesses[start : start + 256]))
 
     def turned(a: int, b: int, turn: int) -> Comparison:
@@ -208,7 +209,7 @@ def _join(
     if len(crowded):
         count = NEIGHBOURS + min(int(sizes.max()), 20 * NEIGHBOURS)
         follow_up(feature_guesses(indexes, sketch_of, crowded, group, count), "altered", altered)
-    return found
+    return pairs
 
 
 def _groups(joined: DisjointSet) -> np.ndarray:
@@ -219,14 +220,14 @@ def _groups(joined: DisjointSet) -> np.ndarray:
 HARDNESS = ("original", "exact", "dihedral", "augmented")
 
 
-def score(found: Audit, truth: pd.DataFrame) -> pd.DataFrame:
+def score(audited: Audit, truth: pd.DataFrame) -> pd.DataFrame:
     """Score the audit against what was planted, pair by pair.
 
     ``truth`` is the table of :func:`skinlib.data.sample.write_sample`. A pair of files is of the kind of the harder
     copy in it. One row per kind and one for "all": pairs (that show one photo), found (of these), false (pairs joined
     that show two), recall and precision, NaN where there is nothing to count.
     """
-    table = found.photos.merge(truth[["path", "source", "kind"]], on="path")
+    table = audited.photos.merge(truth[["path", "source", "kind"]], on="path")
     hardness = table.kind.map(HARDNESS.index)
 
     def pairs(columns: list[str]) -> np.ndarray:

@@ -38,9 +38,9 @@ def nearest(indexes: list[Index], rows: np.ndarray, count: int = NEIGHBOURS) -> 
     keys: np.ndarray = np.zeros((len(rows), 0), np.int64)
     distances: np.ndarray = np.zeros((len(rows), 0), np.float32)
     for index in indexes:
-        found = index.search(rows, count)
-        keys = np.hstack([keys, np.atleast_2d(found.keys).astype(np.int64)])
-        distances = np.hstack([distances, np.atleast_2d(found.distances)])
+        nearby = index.search(rows, count)
+        keys = np.hstack([keys, np.atleast_2d(nearby.keys).astype(np.int64)])
+        distances = np.hstack([distances, np.atleast_2d(nearby.distances)])
         order = distances.argsort(axis=1, kind="stable")[:, :count]  # NaN comes last
         keys, distances = np.take_along_axis(keys, order, axis=1), np.take_along_axis(distances, order, axis=1)
     return keys, distances

@@ -15,7 +15,7 @@ PAIRS = 30
 """Pairs on one sheet."""
 
 
-def draw(data: DataSet, found: Audit, folder: Path) -> int:
+def draw(data: DataSet, audited: Audit, folder: Path) -> int:
     """Draw all pairs that the audit joined and those it nearly joined into ``folder``; return the number of sheets.
 
     ``joined-001.png`` shows the pairs that it was least sure of, so errors of one kind stand on the first sheets.
@@ -25,12 +25,15 @@ def draw(data: DataSet, found: Audit, folder: Path) -> int:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not empty: choose another folder, or remove it")
     condition = data.photos.set_index("path").condition
-    doubtful = found.doubtful[::-1]
+    doubtful = audited.doubtful[::-1]
     conflicts = [
-        (paths[0], other) for paths in found.conflicts for other in paths[1:] if condition[other] != condition[paths[0]]
+        (paths[0], other)
+        for paths in audited.conflicts
+        for other in paths[1:]
+        if condition[other] != condition[paths[0]]
     ]
     kinds = {
-        "joined": list(zip(found.pairs.path, found.pairs.other, found.pairs.agreement, strict=True)),
+        "joined": list(zip(audited.pairs.path, audited.pairs.other, audited.pairs.agreement, strict=True)),
         "doubtful": list(zip(doubtful.path, doubtful.other, doubtful.agreement, strict=True)),
         "conflicts": [(*pair, None) for pair in conflicts],
     }

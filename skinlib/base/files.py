@@ -50,7 +50,7 @@ def write_json(path: Path, content) -> None:
     Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def array_on_disk(shape: tuple[int, ...], dtype, folder: Path) -> np.ndarray:
+def array_on_disk(shape: tuple[int, ...], dtype, folder: Path | str) -> np.ndarray:
     """Return an array of zeros that lies in a nameless file below ``folder``, and goes with the array.
 
     The system keeps in memory what is in use, and may put the rest out at any time: the array can be larger than the
@@ -59,7 +59,8 @@ def array_on_disk(shape: tuple[int, ...], dtype, folder: Path) -> np.ndarray:
     """
     if 0 in shape:
         return np.zeros(shape, dtype)
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         with failures_of(folder):
             _reserve(file, int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize)
@@ -80,12 +81,12 @@ def _reserve(file, size: int) -> None:
 @contextmanager
 def silent() -> Iterator[None]:
     """Send what is written to standard error to nowhere, by C++ too, which no setting of Python's would stop."""
-    kept = os.dup(2)
+    before = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(before, 2)
+        os.close(before)
         os.close(nowhere)

@@ -145,12 +145,12 @@ class Store:
 
     def entries(self) -> list[Entry]:
         """Return all entries, by kind and, within it, the least recently used first."""
-        found = []
+        entries: list[Entry] = []
         for kind in KINDS:
             folders = [folder for folder in _listed(self.root / kind) if folder.is_dir()]
-            entries = [_entry(kind, folder) for folder in folders]
-            found += sorted(entries, key=lambda entry: (entry.used, entry.key))
-        return found
+            of_kind = [_entry(kind, folder) for folder in folders]
+            entries += sorted(of_kind, key=lambda entry: (entry.used, entry.key))
+        return entries
 
     def remove(self, entries: list[Entry]) -> None:
         """Remove entries. A process that is using one of them may fail, or make it anew."""

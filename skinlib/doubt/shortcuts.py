@@ -219,8 +219,8 @@ def move_watermark(
     for number, path in enumerate(table.path):
         photo = data.read(path)
         marked = sample.watermark(photo, np.random.default_rng([seed, number]))
-        for name, each in zip(answers, predict([photo, marked, plain_patch(photo, marked)]), strict=True):
-            answers[name].append(each)
+        for name, answer in zip(answers, predict([photo, marked, plain_patch(photo, marked)]), strict=True):
+            answers[name].append(answer)
     for name, rows in answers.items():
         probabilities = np.array(rows, float).reshape(-1, len(keys))
         table[name] = np.array(keys, dtype=object)[probabilities.argmax(axis=1)]

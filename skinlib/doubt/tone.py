@@ -117,9 +117,9 @@ def measure(data: DataSet, paths: Sequence[str] | None = None) -> pd.DataFrame:
         return typology_angle(photo), float("nan") if mask is None else typology_angle(photo, mask)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(tqdm(pool.map(angles, paths), "skin tones", len(paths), disable=None, leave=False))
-    angle, masked = np.array(found, float).reshape(-1, 2).T
-    table = pd.DataFrame({"path": paths, "angle": angle, "group": [tone_group(each) for each in angle]})
+        measured = list(tqdm(pool.map(angles, paths), "skin tones", len(paths), disable=None, leave=False))
+    angle, masked = np.array(measured, float).reshape(-1, 2).T
+    table = pd.DataFrame({"path": paths, "angle": angle, "group": [tone_group(one) for one in angle]})
     if data.truth is not None and "tone" in data.truth:
         table["masked_angle"] = masked
         table["tone"] = table.path.map(data.truth.set_index("path").tone)

@@ -94,8 +94,8 @@ def same_losses(gaps: pd.DataFrame, line: tuple[str, float], seconds: pd.Series)
     left.grid(axis="y")
     places = np.arange(len(seconds))
     right.barh(places, seconds, 0.6, color=[colours[way] for way in seconds.index])
-    for place, value in zip(places, seconds, strict=True):
-        right.text(value, place, f"  {value:.3g} s", va="center", fontsize=9.5)
+    for height, value in zip(places, seconds, strict=True):
+        right.text(value, height, f"  {value:.3g} s", va="center", fontsize=9.5)
     right.set(yticks=places, xlabel="seconds", xlim=(0, 1.35 * seconds.max()), ylim=(len(seconds) - 0.4, -0.6))
     right.set_yticklabels([textwrap.fill(way, 16) for way in seconds.index])
     right.tick_params(left=False)

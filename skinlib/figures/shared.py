@@ -109,7 +109,7 @@ def photo_pairs(pairs: Sequence[tuple[np.ndarray, np.ndarray]], names: Sequence[
 
 @book_figure
 def photo_grid(
-    photos: Sequence[np.ndarray],
+    photos: Sequence[np.ndarray | None],
     titles: Sequence[str] = (),
     columns: int = 4,
     rows: Sequence[str] = (),

@@ -130,7 +130,7 @@ def results(data: DataSet, settings: Settings, out: Path, weights: Sequence[str]
     used = {kind: get_weights(chosen, data) for kind, chosen in kinds.items()}
     provenance = {
         "data": {"name": name, "fingerprint": data.fingerprint},
-        "weights": {kind: {"sha256": each.sha256, "note": each.note} for kind, each in used.items()},
+        "weights": {kind: {"sha256": weights.sha256, "note": weights.note} for kind, weights in used.items()},
         "files": len(data.photos),
         "photos": int(data.photos.photo_id.nunique()),
         "leaked": int(audited.leaked.sum()),

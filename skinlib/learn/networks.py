@@ -61,8 +61,8 @@ def part_after(model: keras.Model, layer: str, bits: int = 32) -> keras.Model:
     entry = keras.Input(backbone.shapes[layer], name=layer)
     copy = keras.models.clone_model(part, input_tensors=entry, clone_function=same_layer)
     copy.set_weights(part.get_weights())
-    for each in copy.layers:
-        each.trainable = not isinstance(each, keras.layers.BatchNormalization)
+    for copied in copy.layers:
+        copied.trainable = not isinstance(copied, keras.layers.BatchNormalization)
     return copy
 
 

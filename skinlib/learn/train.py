@@ -37,9 +37,9 @@ def train(prepared: Prepared, out: Path | None = None) -> Run:
         return Run(store.folder("runs", key, lambda draft: _train_into(draft, prepared, identity, key)))
     with store.claimed(Path(out), key):
         if not check_free(Path(out), key):
-            kept = store.folder("runs", key, lambda draft: _train_into(draft, prepared, identity, key))
+            entry = store.folder("runs", key, lambda draft: _train_into(draft, prepared, identity, key))
             with written_whole(Path(out)) as draft:
-                store.copy(kept, draft)
+                store.copy(entry, draft)
     return Run(out)
 
 
@@ -67,8 +67,8 @@ def _train_into(folder: Path, prepared: Prepared, identity: dict, key: str) -> N
     pd.DataFrame(history).to_csv(folder / "history.csv", index=False, float_format="%.6g")
     predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.8g")
     # From the table as it is kept, so that whoever evaluates it again finds the same digits.
-    kept = read_predictions(folder / "predictions.csv", prepared.data.classes.keys)
-    write_json(folder / "metrics.json", evaluate.metrics(kept))
+    written = read_predictions(folder / "predictions.csv", prepared.data.classes.keys)
+    write_json(folder / "metrics.json", evaluate.metrics(written))
     write_json(folder / "provenance.json", provenance)
     shutil.rmtree(progress.folder)
 

@@ -122,9 +122,9 @@ class _Worker:
             return cloudpickle.dumps((False, self.worker(pickle.loads(item))))
         except Exception as error:
             try:
-                told = cloudpickle.dumps((True, error))
-                pickle.loads(told)  # some errors can be written and not read: their ``__init__`` takes other things
-                return told
+                message = cloudpickle.dumps((True, error))
+                pickle.loads(message)  # some errors can be written and not read: their ``__init__`` takes other things
+                return message
             except Exception:
                 line = f"{type(error).__name__}: {error}".strip().split("\n")[0]
                 return cloudpickle.dumps((True, SkinlibError(line)))
