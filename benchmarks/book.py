@@ -5,8 +5,8 @@
 Copies the files of this checkout that git knows into a temporary folder and builds the book there with this Python:
 *cold* with an empty cache, so that the sample is drawn, every notebook runs and the model of its page is made; *warm*
 where nothing changed; *touched* where one notebook did, in a line of code that changes no result. Then the tests run
-there, as ``make test`` runs them, on the notebooks that the build has run. What pytest has measured is read from its report in JUnit's form, or from the one
-that ``--tests`` names, of ``pytest --junitxml FILE``.
+there, as ``make test`` runs them, on the notebooks that the build has run. What pytest has measured is read from its
+report in JUnit's form, or from the one that ``--tests`` names, of ``pytest --junitxml FILE``.
 
 This is no part of ``make bench``: the cold build and the tests alone take longer than all of that may. The result goes
 to book/performance/book.json. Run it on a machine that has nothing else to do.

@@ -19,12 +19,15 @@ from skinlib.data.folders import commonest
 EXTRAS = {
     "gradio": "app",
     "keras": "learn",
+    "matplotlib": "figures",
     "onnx": "export",
     "onnxruntime": "app",
     "openvino": "learn",
     "pooch": "fetch",
     "ray": "cluster",
     "requests": "fetch",
+    "scipy": "judge",
+    "sklearn": "judge",
     "starlette": "app",
     "tensorflow": "learn",
     "tf2onnx": "export",
@@ -218,7 +221,10 @@ def _audit(options) -> None:
     report = audited.report()
     leaks = report["leaks"]
     print(f"{report['n_files']} files show {report['n_photos']} photos; {len(report['damaged'])} files are damaged")
-    print(f"{leaks['test_files']} of {leaks['of']} test files show a photo of the training set")
+    if leaks["of"]:
+        print(f"{leaks['test_files']} of {leaks['of']} test files show a photo of the training set")
+    else:
+        print("there are no official test files: whether copies leak into a test depends on how you split")
     print(f"{len(report['conflicts'])} photos lie in the folders of two conditions; {report['seconds']:.1f} s")
     if options.json:
         with written_whole(options.json) as draft:

@@ -161,7 +161,7 @@ def test_many_near_copies_do_not_hide_another(drawn, tmp_path):
 
     Each file's nearest neighbours are all of its own twenty.
     """
-    assert guess.NEIGHBOURS < 20
+    assert guess.NEAREST < 20
     files = {}
     for key in ("impetigo", "shingles"):
         turned = turned_freely(drawn[key], 70, 1.3, cv2.BORDER_REFLECT)

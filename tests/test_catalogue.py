@@ -39,7 +39,7 @@ def left_out(folder, store):
 
 def test_catalogue(folder, store):
     rows, rest = catalogued(folder, store)
-    assert tuple(rows.columns) == catalogue.COLUMNS
+    assert tuple(rows.columns) == catalogue.CATALOGUE_COLUMNS
     assert list(rest.columns) == ["path", "reason"]
     assert rest.empty
     assert rows["split"].tolist() == ["train"] * 16 + ["test"] * 8

@@ -65,7 +65,7 @@ def test_the_catalogue_needs_no_file(sample, description):
     records = list(mlcroissant.Dataset(jsonld=description).records("catalogue"))
     assert len(records) == len(sample.photos)
     for record, row in zip(records, sample.photos.itertuples(), strict=True):
-        assert record == {f"catalogue/{name}": getattr(row, name) for name in croissant.COLUMNS}
+        assert record == {f"catalogue/{name}": getattr(row, name) for name in croissant.DESCRIBED_COLUMNS}
 
 
 def test_a_reader_finds_photos_and_truth(sample, tmp_path):

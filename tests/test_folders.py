@@ -276,7 +276,7 @@ def test_colours_of_known_classes_are_taken():
 
 
 def test_no_class_is_called_like_a_column():
-    assert set(RESERVED) == set(evaluate.COLUMNS), "two rooms write down the same list"
+    assert set(RESERVED) == set(evaluate.PREDICTION_COLUMNS), "two rooms write down the same list"
     classes = from_folders([*RESERVED, "Photo ID", "path-class", "path class 2"])
     assert not set(classes.keys) & set(RESERVED)
     assert len(set(classes.keys)) == len(classes) == len(RESERVED) + 2, "photo_id and Photo ID are one"

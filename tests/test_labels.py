@@ -62,7 +62,7 @@ def test_the_true_condition_is_suggested():
 def test_the_list_is_ranked_and_holds_every_label_once():
     table, _ = made_up()
     suspects = labels.suspect_labels(table)
-    assert list(suspects) == list(labels.COLUMNS)
+    assert list(suspects) == list(labels.SUSPECT_COLUMNS)
     assert sorted(suspects.path) == sorted(table.path)
     assert suspects.score.is_monotonic_increasing and suspects.score.between(0, 1).all()
     given = evaluate.probabilities(table)[np.arange(len(table)), evaluate.truth(table)]
@@ -124,7 +124,7 @@ def test_conflicts_alone_and_nothing_at_all_make_a_list():
     table, _ = made_up(n=2, n_flipped=0)
     both = labels.suspect_labels(table.assign(photo_id="same"))
     assert list(both.kind) == ["conflict"] * 2
-    assert list(labels.suspect_labels(table[:0])) == list(labels.COLUMNS)
+    assert list(labels.suspect_labels(table[:0])) == list(labels.SUSPECT_COLUMNS)
 
 
 # ---- on the sample ----------------------------------------------------------------------------------------------

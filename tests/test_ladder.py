@@ -45,7 +45,7 @@ def climbed(few_rungs, sample, tiny_settings, tmp_path_factory):
 
 def test_every_rung_is_judged_on_both_splits(climbed, few_rungs, sample):
     table = pd.read_csv(climbed)
-    assert tuple(table.columns) == ladder.COLUMNS and table.notna().all(axis=None)
+    assert tuple(table.columns) == ladder.RESULT_COLUMNS and table.notna().all(axis=None)
     assert list(zip(table.rung, table.split, strict=True)) == [
         (rung, split) for rung in ["majority", *few_rungs] for split in ("official", "grouped")
     ]
@@ -147,7 +147,7 @@ def test_the_book_ships_both_tables():
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_shipped_tables_hold_every_rung_and_figures_alone(file):
     table, provenance = pd.read_csv(file), json.loads(file.with_suffix(".json").read_text())
-    assert tuple(table.columns) == ladder.COLUMNS
+    assert tuple(table.columns) == ladder.RESULT_COLUMNS
     assert list(table.rung[table.weights == "none"]) == [rung for rung in PLAIN for _ in splits.SPLITTERS]
     for name in provenance["weights"]:
         assert list(table.rung[table.weights == name]) == [rung for rung in NETWORKS for _ in splits.SPLITTERS]

@@ -44,22 +44,13 @@ DISEASES = re.compile(
 DISEASES_NAMED_IN = {"data/conditions.py", "data/drawings.py", "data/sample.py", "data/croissant.py"}
 DISTRIBUTIONS = {"PIL": "pillow", "cv2": "opencv-python-headless", "sklearn": "scikit-learn", "yaml": "pyyaml"}
 """Packages that are installed under another name than they are imported as."""
-ALLOWED = {
-    "data/catalogue.py": {"kept"},
-    "data/folders.py": {"found"},
-    "doubt/labels.py": {"found"},
-    "figures/ch1_data.py": {"each"},
-    "figures/performance.py": {"each"},
-    "judge/calibration.py": {"found"},
-    "judge/evaluate.py": {"found"},
-    "scale/scaling.py": {"kept"},
-    "serve/app.py": {"told"},
-}
-"""Such names that still have to be changed, by file."""
-ALIKE = {"COLUMNS", "CLINICAL", "GROUPS", "NEIGHBOURS"}
-"""Constants that stand for another thing in every module that has them."""
 NEEDS = {
     "skinlib.data.fetch": "fetch",
+    "skinlib.data.splits": "judge",
+    "skinlib.data.croissant": "judge",
+    "skinlib.judge": "judge",
+    "skinlib.figures": "figures",
+    "skinlib.audit.sheets": "all",
     "skinlib.audit": "audit",
     "skinlib.learn": "learn",
     "skinlib.doubt": "learn",
@@ -188,13 +179,13 @@ def test_a_constant_has_one_value():
     for path in MODULES:
         for name, value in constants(ast.parse(path.read_text("utf-8"))).items():
             values[name][value].append(label(path))
-    twice = {name: dict(places) for name, places in values.items() if len(places) > 1 and name not in ALIKE}
+    twice = {name: dict(places) for name, places in values.items() if len(places) > 1}
     assert not twice, f"one name, several values: {twice}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=label)
 def test_names_say_what_they_hold(path):
-    empty = names_given(ast.parse(path.read_text("utf-8"))) & EMPTY_WORDS - ALLOWED.get(label(path), set())
+    empty = names_given(ast.parse(path.read_text("utf-8"))) & EMPTY_WORDS
     assert not empty, f"{label(path)}: name {sorted(empty)} for what they hold"
 
 

@@ -209,7 +209,7 @@ def test_table_has_each_content_once(pets):
 
 
 def test_the_shipped_split_names_the_clinical_photos_and_keeps_copies_together():
-    shipped = pd.read_csv(splits.CLINICAL)
+    shipped = pd.read_csv(splits.CLINICAL_SPLITS)
     assert list(shipped.columns) == ["sha256", "photo_id", "split", "fold"]
     with fetch.MANIFEST.open(newline="") as file:
         manifest = {row["sha256"] for row in csv.DictReader(file)}
@@ -224,11 +224,11 @@ def test_the_shipped_split_names_the_clinical_photos_and_keeps_copies_together()
 
 def test_the_shipped_split_does_not_change_under_one_version():
     digests = {1: "dfffff1eaf2ffcf4dd37cfa9e590d1859f755611dbc635c759a4c3441b495431"}
-    assert hashlib.sha256(splits.CLINICAL.read_bytes()).hexdigest() == digests[splits.CLINICAL_VERSION]
+    assert hashlib.sha256(splits.CLINICAL_SPLITS.read_bytes()).hexdigest() == digests[splits.CLINICAL_VERSION]
 
 
 def test_the_shipped_split_is_used_whatever_the_seed():
-    shipped = pd.read_csv(splits.CLINICAL)
+    shipped = pd.read_csv(splits.CLINICAL_SPLITS)
     rows = shipped.iloc[::-1].assign(condition=KEYS[0])
     assert (splits.grouped(rows, seed=4) == rows.split).all()
 
@@ -240,4 +240,4 @@ def test_the_shipped_split_is_what_the_audit_of_the_clinical_photos_gives(
     data = open_data(replace(sample_settings, data=str(clinical_folder)))
     found = identified(data).photos
     monkeypatch.setattr(splits, "_shipped", lambda: pd.DataFrame({"split": []}, index=pd.Index([], dtype=str)))
-    pd.testing.assert_frame_equal(splits.table(found), pd.read_csv(splits.CLINICAL))
+    pd.testing.assert_frame_equal(splits.table(found), pd.read_csv(splits.CLINICAL_SPLITS))

@@ -221,7 +221,7 @@ def test_accuracy_by_tone_knows_paths_and_not_places():
 
 def test_groups_keep_their_order():
     table = predictions([True] * 3, ["a", "b", "c"])
-    groups = pd.Series(["dark", "light", "tan"], index=table.path).astype(pd.CategoricalDtype(list(tone.GROUPS)))
+    groups = pd.Series(["dark", "light", "tan"], index=table.path).astype(pd.CategoricalDtype(list(tone.TONE_GROUPS)))
     assert list(tone.accuracy_by_tone(table, groups).index) == ["light", "tan", "dark"]
 
 

@@ -27,12 +27,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pandas as pd
-from scipy.cluster.hierarchy import DisjointSet
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from skinlib.audit.compare import MIN_OVERLAP, Comparison, agreement, compare
-from skinlib.audit.guess import NEIGHBOURS, PART, feature_guesses, feature_index, hash_guesses
+from skinlib.audit.groups import Groups
+from skinlib.audit.guess import NEAREST, PART, feature_guesses, feature_index, hash_guesses
 from skinlib.audit.shelf import Shelf, open_shelf, sketcher
 from skinlib.audit.sketch import TURNS, Sketch, turn_matrix
 from skinlib.base.fingerprint import key_for
@@ -117,14 +117,15 @@ def audit(data: DataSet, runner: Callable = threads) -> Audit:
         compared = json.loads(earlier)
 
     contents = data.photos.drop_duplicates("sha256").reset_index(drop=True)
-    joined = DisjointSet(contents.sha256)
-    path_of = contents.set_index("sha256").path
-    rows = []
+    position = {sha: number for number, sha in enumerate(contents.sha256)}
+    joined, rows = Groups(len(contents)), []
     for a, b, how, same, *numbers in compared:
         if same:
-            joined.merge(a, b)
-        rows.append([path_of[a], path_of[b], how, same, *numbers])
-    photo_id = {sha: min(joined.subset(sha))[:16] for sha in contents.sha256}
+            joined.join(position[a], position[b])
+        rows.append([contents.path[position[a]], contents.path[position[b]], how, same, *numbers])
+    photo_id = dict(
+        zip(contents.sha256, contents.sha256.groupby(joined.roots()).transform("min").str[:16], strict=True)
+    )
     photos = data.photos.assign(photo_id=data.photos.sha256.map(photo_id))
     columns = ["path", "other", "how", "same", "agreement", "overlap", "inliers"]
     # Two files may be compared a second time, with the same outcome.
@@ -170,7 +171,7 @@ def _join(
 
     ``contents`` has sha256 and path of each photo, ``hashes``, uint8 (n, 8, 8), its hashes under each of ``TURNS``.
     """
-    joined = DisjointSet(range(len(contents)))
+    joined = Groups(len(contents))
     pairs: list[list] = []
 
     def sketch_of(i: int) -> Sketch:
@@ -180,10 +181,10 @@ def _join(
         with tqdm(total=len(guesses), desc=f"pairs, {how}", disable=None, leave=False) as bar:
             for start in range(0, len(guesses), 256):
                 part = guesses[start : start + 256].tolist()
-                part = [guess for guess in part if not joined.connected(*guess[:2])]
+                part = [guess for guess in part if not joined.together(*guess[:2])]
                 for (a, b, *_), result in zip(part, pool.map(lambda guess: test(*guess), part), strict=True):
                     if result.same:
-                        joined.merge(a, b)
+                        joined.join(a, b)
                     if result.agreement >= DOUBTFUL_AGREEMENT and result.overlap >= MIN_OVERLAP:
                         numbers = round(result.agreement, 4), round(result.overlap, 4), result.inliers
                         pairs.append([contents[a][0], contents[b][0], how, result.same, *numbers])
@@ -196,25 +197,20 @@ def _join(
         return compare(sketch_of(a), sketch_of(b))
 
     follow_up(hash_guesses(hashes), "turned", turned)
-    photos = np.unique(_groups(joined), return_index=True)[1]
+    photos = np.unique(joined.roots(), return_index=True)[1]
     parts = [photos[start : start + PART] for start in range(0, len(photos), PART)]
     indexes = [feature_index(sketch_of, part, scratch / f"{number}.index") for number, part in enumerate(parts)]
-    guesses = feature_guesses(indexes, sketch_of, photos, _groups(joined), NEIGHBOURS)
+    guesses = feature_guesses(indexes, sketch_of, photos, joined.roots(), NEAREST)
     follow_up(guesses, "altered", altered)
     # Many files of one photo are each other's nearest neighbours and hide the rest: for these, ask for more.
-    group = _groups(joined)
+    group = joined.roots()
     in_group = pd.Series(photos).groupby(group[photos])
     sizes = in_group.transform("size").to_numpy()
     crowded = photos[(sizes > CROWD) & (in_group.cumcount() < CROWD)]
     if len(crowded):
-        count = NEIGHBOURS + min(int(sizes.max()), 20 * NEIGHBOURS)
+        count = NEAREST + min(int(sizes.max()), 20 * NEAREST)
         follow_up(feature_guesses(indexes, sketch_of, crowded, group, count), "altered", altered)
     return pairs
-
-
-def _groups(joined: DisjointSet) -> np.ndarray:
-    """Return the number of the group of each photo, int (n,)."""
-    return np.array([joined[i] for i in joined])
 
 
 HARDNESS = ("original", "exact", "dihedral", "augmented")

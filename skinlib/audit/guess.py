@@ -21,7 +21,7 @@ ASKED = 128
 PART = 16_384
 """Photos in one index of features. It is built in memory, 20 kilobytes a photo, and then read from disk. Every index is
 asked for each photo: the smaller they are, the more there are to ask."""
-NEIGHBOURS = 16
+NEAREST = 16
 """Nearest neighbours asked for each feature and hash."""
 NEAR_FEATURE = 3000
 """Squared distance between two descriptors, each of length 127, up to which they vote for their photos."""
@@ -33,7 +33,7 @@ PARTNERS = 12
 """Other photos that one photo's features may name, those with most votes first."""
 
 
-def nearest(indexes: list[Index], rows: np.ndarray, count: int = NEIGHBOURS) -> tuple[np.ndarray, np.ndarray]:
+def nearest(indexes: list[Index], rows: np.ndarray, count: int = NEAREST) -> tuple[np.ndarray, np.ndarray]:
     """Return the keys, int64 (n, count), of the nearest entries to each row, and their distances, NaN where none is."""
     keys: np.ndarray = np.zeros((len(rows), 0), np.int64)
     distances: np.ndarray = np.zeros((len(rows), 0), np.float32)

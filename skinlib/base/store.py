@@ -118,8 +118,8 @@ class Store:
     def claimed(self, target: Path, key: str) -> Iterator[None]:
         """Have a place of the user's to oneself while the block lasts, to write what has this key.
 
-        Where another process of this store writes the same there, this one waits for it. Where it writes something else,
-        raises InputError at once.
+        Where another process of this store writes the same there, this one waits for it. Raises InputError where it
+        writes something else: at once.
         """
         place = key_of(str(target.absolute()))
         lock, claim = (self.root / "claims" / f"{place}.{ending}" for ending in ("lock", "key"))

@@ -19,7 +19,7 @@ from skinlib.base.store import Store
 from skinlib.data.folders import Layout, commonest, list_files
 from skinlib.data.reading import PhotoError, decode_with_format, pillow_quiet, read_bytes
 
-COLUMNS = (
+CATALOGUE_COLUMNS = (
     "path", "condition", "group", "split", "sha256", "bytes", "format", "width", "height", "content_id",
 )  # fmt: skip
 """Columns of the catalogue. The audit adds ``photo_id``, which all copies of one photo share."""
@@ -56,12 +56,12 @@ def catalogue(layout: Layout, store: Store | None = None) -> tuple[pd.DataFrame,
     if not rows:
         raise InputError(f"{layout.root}: {_nothing(left_out)}")
 
-    photos = pd.DataFrame(rows, columns=list(COLUMNS))
+    photos = pd.DataFrame(rows, columns=list(CATALOGUE_COLUMNS))
     places = {place: number for number, place in enumerate(itertools.product(SPLITS, layout.classes.keys))}
     order = [places[place] for place in zip(photos.split, photos.condition, strict=True)]
     photos = photos.assign(order=order).sort_values(["order", "path"]).drop(columns="order")
     # With "/" after it, since a folder that can't be opened has the place of what is in it.
-    left_out.sort(key=lambda row: (places.get(layout.place(f"{row[0]}/"), len(places)), row[0]))
+    left_out.sort(key=lambda row: (places.get(layout.place(f"{row[0]}/") or ("", ""), len(places)), row[0]))
     return photos.reset_index(drop=True), pd.DataFrame(left_out, columns=["path", "reason"], dtype=str)
 
 
@@ -83,7 +83,7 @@ def _inspect(layout: Layout, path: str, known: dict) -> tuple | str:
         return error.reason
     kind, width, height = known[sha256]
     split, key = layout.place(path) or ("", "")  # which list_files has found
-    # As COLUMNS has them.
+    # As CATALOGUE_COLUMNS has them.
     return path, key, layout.classes[key].group, split, sha256, len(data), kind, width, height, sha256[:16]
 
 
@@ -94,8 +94,8 @@ def _decoded_key() -> str:
 
 def _load_known(store: Store) -> dict:
     """Return {sha256: [format, width, height]} of contents decoded before."""
-    kept = store.load("decoded", _decoded_key())
-    return json.loads(kept) if kept is not None else {}
+    content = store.load("decoded", _decoded_key())
+    return json.loads(content) if content is not None else {}
 
 
 def _save_known(store: Store, known: dict) -> None:

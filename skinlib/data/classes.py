@@ -80,10 +80,10 @@ class Classes:
 def same_name(folder: str) -> str:
     """Return what two spellings of a folder's name have in common: capitals, spaces, - and _ don't count.
 
-    The public data set itself writes ``BA- cellulitis``, and many have ``Cats`` in one split and ``cats`` in another.
+    Many have ``Cats`` in one split and ``cats`` in another, and the public data set has a stray space in a name.
     Nor does it count whether an accent is a character of its own, as on a Mac, or one with its letter.
 
-    >>> same_name("BA- cellulitis") == same_name("ba_Cellulitis")
+    >>> same_name("Guinea- pigs") == same_name("guinea_Pigs")
     True
     """
     return re.sub(r"[\s_-]+", "", _composed(folder).casefold()) or folder

@@ -43,7 +43,7 @@ CONDITIONS = Classes((
 ))  # fmt: skip
 
 KEYS = CONDITIONS.keys
-GROUPS = tuple(dict.fromkeys(condition.group for condition in CONDITIONS))
+CAUSES = tuple(dict.fromkeys(condition.group for condition in CONDITIONS))
 SPLIT_FOLDERS = {"train": "train_set", "test": "test_set"}
 """What the public data set calls the folders of its splits."""
 UNPACKED = ("skin-disease-dataset", "skin-disease-datasaet")

@@ -46,7 +46,7 @@ CONTEXT = {
 }  # fmt: skip
 """What the short names mean, as Croissant 1.0 fixes it."""
 
-COLUMNS = {
+DESCRIBED_COLUMNS = {
     "path": ("sc:Text", "place in the folder, with /"),
     "condition": (["sc:Text", "cr:Label"], "the class whose folder it lies in: a label, which nobody here has checked"),
     "group": ("sc:Text", "what the class belongs to, such as the cause of a disease; empty where nobody said"),
@@ -221,14 +221,16 @@ def _field(record_set: str, name: str, data_type, **more) -> dict:
 
 
 def _catalogue(photos: pd.DataFrame) -> dict:
-    rows = photos[list(COLUMNS)].rename(columns=lambda name: f"catalogue/{name}")
+    rows = photos[list(DESCRIBED_COLUMNS)].rename(columns=lambda name: f"catalogue/{name}")
     return {
         "@type": "cr:RecordSet",
         "@id": "catalogue",
         "name": "catalogue",
         "description": "One row per file.",
         "key": {"@id": "catalogue/path"},
-        "field": [_field("catalogue", name, kind, description=text) for name, (kind, text) in COLUMNS.items()],
+        "field": [
+            _field("catalogue", name, kind, description=text) for name, (kind, text) in DESCRIBED_COLUMNS.items()
+        ],
         "data": json.loads(rows.to_json(orient="records")),  # plain numbers, as JSON has them
     }
 
@@ -236,7 +238,7 @@ def _catalogue(photos: pd.DataFrame) -> dict:
 def _images() -> dict:
     path = {"fileSet": {"@id": "files"}, "extract": {"fileProperty": "fullpath"}, "transform": {"regex": "(.*)"}}
     content = {"fileSet": {"@id": "files"}, "extract": {"fileProperty": "content"}}
-    other = [name for name in COLUMNS if name != "path"]
+    other = [name for name in DESCRIBED_COLUMNS if name != "path"]
     return {
         "@type": "cr:RecordSet",
         "@id": "images",
@@ -246,7 +248,7 @@ def _images() -> dict:
             _field("images", "path", "sc:Text", source=path, references={"field": {"@id": "catalogue/path"}}),
             _field("images", "image", "sc:ImageObject", source=content),
             *(
-                _field("images", name, COLUMNS[name][0], source={"field": {"@id": f"catalogue/{name}"}})
+                _field("images", name, DESCRIBED_COLUMNS[name][0], source={"field": {"@id": f"catalogue/{name}"}})
                 for name in other
             ),
         ],

@@ -1,7 +1,4 @@
-"""Drawings, one function per condition: what clinicians see, and how we draw it. A few more draw none of them.
-
-Introduced in chapter 1, Data exploration.
-"""
+"""Drawings, a function per condition: what clinicians see, and how we draw it. Introduced in chapter 1."""
 
 import cv2
 import numpy as np

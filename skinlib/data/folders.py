@@ -50,8 +50,8 @@ class Layout:
             below = path.removeprefix(f"{folder}/") if folder else path
             if folder and below == path:
                 continue
-            found = self.classes.of_folder(below.split("/")[0]) if "/" in below else None
-            return (split, found.key) if found else None
+            one = self.classes.of_folder(below.split("/")[0]) if "/" in below else None
+            return (split, one.key) if one else None
         return None
 
 
@@ -100,8 +100,8 @@ def split_folders(folder: Path) -> tuple[tuple[str, str], ...]:
 
     Two folders for one split both count.
     """
-    found = [(split, name) for split in SPLITS for name in _folders(folder) if split_of(name) == split]
-    return tuple(found) if any(split != "validation" for split, _ in found) else ()
+    named = [(split, name) for split in SPLITS for name in _folders(folder) if split_of(name) == split]
+    return tuple(named) if any(split != "validation" for split, _ in named) else ()
 
 
 def split_of(name: str) -> str | None:

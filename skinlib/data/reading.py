@@ -7,6 +7,7 @@ import contextlib
 import io
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -124,7 +125,7 @@ def _to_rgb(image: Image.Image, name) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def pillow_quiet():
+def pillow_quiet() -> Iterator[None]:
     """Keep Pillow's warnings off the page: large photos we check ourselves, the others are about metadata."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\b")
@@ -132,6 +133,7 @@ def pillow_quiet():
 
 
 def read_bytes(path: Path) -> bytes:
+    """Return the bytes of a file. Raises PhotoError where it is absent or can't be opened."""
     try:
         return path.read_bytes()
     except FileNotFoundError:

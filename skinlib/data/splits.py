@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from skinlib.base.errors import InputError
 from skinlib.base.settings import SPLITS
@@ -22,7 +21,7 @@ VALIDATION_SHARE = 0.2
 TEST_SHARE = 0.2
 """Share of the photos that a clean split keeps for testing: as large as the official test set, counted in files."""
 N_FOLDS = 5
-CLINICAL = Path(__file__).with_name("clinical_splits.csv")
+CLINICAL_SPLITS = Path(__file__).with_name("clinical_splits.csv")
 """The clean split of the clinical photos: sha256, photo_id, split, fold. It was made by ``python -m skinlib audit
 clinical --splits FILE``, with seed 0, before this file existed: where it does, its split is returned."""
 CLINICAL_VERSION = 1
@@ -113,6 +112,8 @@ def folds(photos: pd.DataFrame, n_folds: int = N_FOLDS, n_repeats: int = 1, seed
     conditions. Raises InputError where nobody has looked for copies, where there are fewer photos than folds, or where
     no class has as many files.
     """
+    from sklearn.model_selection import StratifiedGroupKFold  # what else is here needs less
+
     check_audited(photos)
     if photos.photo_id.nunique() < n_folds:
         raise InputError(f"{photos.photo_id.nunique()} photos can't be dealt into {n_folds} folds: add some")
@@ -141,6 +142,6 @@ def table(photos: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
 
 @cache
 def _shipped() -> pd.DataFrame:
-    if not CLINICAL.exists():
+    if not CLINICAL_SPLITS.exists():
         return pd.DataFrame({"split": []}, index=pd.Index([], dtype=str))
-    return pd.read_csv(CLINICAL, index_col="sha256")
+    return pd.read_csv(CLINICAL_SPLITS, index_col="sha256")

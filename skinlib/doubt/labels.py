@@ -25,7 +25,7 @@ with warnings.catch_warnings():
     from cleanlab.filter import find_label_issues
     from cleanlab.rank import get_label_quality_scores
 
-COLUMNS = ("kind", "path", "photo_id", "condition", "suggested", "score", "flagged", "paths")
+SUSPECT_COLUMNS = ("kind", "path", "photo_id", "condition", "suggested", "score", "flagged", "paths")
 
 
 def out_of_fold(data: DataSet, features: np.ndarray, n_repeats: int = 1, seed: int = 0) -> pd.DataFrame:
@@ -67,13 +67,13 @@ def suspect_labels(predictions: pd.DataFrame) -> pd.DataFrame:
     in_conflict = evaluate.conflicting(predictions)
     parts = [_conflicts(predictions[in_conflict]), _suspects(predictions[~in_conflict])]
     table = pd.concat([part for part in parts if len(part)] or parts[:1])
-    return table.sort_values(["kind", "score"], kind="stable", ignore_index=True)[list(COLUMNS)]
+    return table.sort_values(["kind", "score"], kind="stable", ignore_index=True)[list(SUSPECT_COLUMNS)]
 
 
 def _suspects(predictions: pd.DataFrame) -> pd.DataFrame:
     votes = evaluate.one_vote_per_photo(predictions)
     if votes.empty:
-        return pd.DataFrame(columns=list(COLUMNS))
+        return pd.DataFrame(columns=list(SUSPECT_COLUMNS))
     # Only conditions that occur as a label: confident learning needs an example of each.
     keys = [key for key in evaluate.keys_of(votes) if (votes.condition == key).any()]
     shares = votes[keys].to_numpy(float) + 1e-12
@@ -97,7 +97,7 @@ def _conflicts(predictions: pd.DataFrame) -> pd.DataFrame:
         for key in paths.index:
             score = len(paths[key]) / len(files)
             rows.append(["conflict", paths[key][0], photo_id, key, best, score, key != best, paths[key]])
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(SUSPECT_COLUMNS))
 
 
 def score_suspects(suspects: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
@@ -115,9 +115,9 @@ def score_suspects(suspects: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     for name, part in kinds.items():
         mistake, flagged = part.mistake.to_numpy(bool), part.flagged.to_numpy(bool)
         counts = np.array([len(part), mistake.sum(), flagged.sum(), (mistake & flagged).sum()], float)
-        n, mistakes, flags, found = counts
+        n, mistakes, flags, hits = counts
         with np.errstate(invalid="ignore"):
-            shares = np.divide([found, found, flags, mistakes], [mistakes, flags, n, n])
+            shares = np.divide([hits, hits, flags, mistakes], [mistakes, flags, n, n])
         rows[name] = [*counts, *shares, evaluate.auc(mistake, -np.arange(n))]
     columns = ["labels", "mistakes", "flagged", "found", "recall", "precision", "chance_recall", "chance_precision"]
     result = pd.DataFrame.from_dict(rows, orient="index", columns=[*columns, "auc"])

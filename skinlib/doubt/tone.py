@@ -23,7 +23,7 @@ from skinlib.data.brushes import MONK
 from skinlib.data.dataset import DataSet
 from skinlib.judge.evaluate import accuracy_table, one_vote_per_photo
 
-GROUPS = {"very light": 55, "light": 41, "intermediate": 28, "tan": 10, "brown": -30, "dark": -np.inf}
+TONE_GROUPS = {"very light": 55, "light": 41, "intermediate": 28, "tan": 10, "brown": -30, "dark": -np.inf}
 """The six groups of Del Bino et al. (2006), each with the angle in degrees above which it begins."""
 UNKNOWN = "unknown"
 """The group of photos on which no skin was found."""
@@ -87,8 +87,8 @@ def typology_angle(photo: np.ndarray, mask: np.ndarray | None = None) -> float:
 
 
 def tone_group(angle: float) -> str:
-    """Return the group of ``GROUPS`` that an angle in degrees falls into; a border belongs to the darker group."""
-    return next((name for name, above in GROUPS.items() if angle > above), UNKNOWN)
+    """Return the group of ``TONE_GROUPS`` that an angle in degrees falls into; a border belongs to the darker group."""
+    return next((name for name, above in TONE_GROUPS.items() if angle > above), UNKNOWN)
 
 
 def monk_angle(tone: int) -> float:

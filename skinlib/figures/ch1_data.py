@@ -122,11 +122,11 @@ def laid_on(
     """
     figure, panels = plt.subplots(1, 3, figsize=(WIDTH, 2.75))
     times = max(384 // side, 1)  # drawn larger than they were compared, so that there is something to see
-    places, other_places = ((np.asarray(each) + 0.5) * times - 0.5 for each in (places, other_places))
+    places, other_places = ((np.asarray(spots) + 0.5) * times - 0.5 for spots in (places, other_places))
     turn, shift = matrix[:, :2], (matrix[:, 2] + 0.5) * times - 0.5
     matrix = np.column_stack([turn, shift - turn @ np.full(2, (times - 1) / 2)])
     side *= times
-    squares = [cv2.resize(each, (side, side), interpolation=cv2.INTER_AREA) for each in (photo, other)]
+    squares = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in (photo, other)]
     colours = plt.get_cmap("viridis")(np.linspace(0, 1, max(len(places), 2)))[: len(places)]
     for axes, picture, points, title in zip(
         panels, squares, (places, other_places), ("a photo", "another file"), strict=False

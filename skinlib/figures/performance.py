@@ -29,17 +29,17 @@ def engine_speeds(engines: pd.DataFrame, limits: Mapping[int, float], ours: Sequ
     size = (WIDTH, 0.6 * len(groups) + 0.4 * sum(heights))
     figure, panels = plt.subplots(len(groups), 1, figsize=size, height_ratios=heights, squeeze=False)
     for axes, (bits, part) in zip(panels[:, 0], groups.items(), strict=True):
-        drawn = {each: limit for each, limit in limits.items() if each >= bits}
+        drawn = {width: limit for width, limit in limits.items() if width >= bits}
         places, most = np.arange(len(part)), max(part.fastest.max(), *drawn.values())
         axes.barh(places, part.per_second, 0.66, color=[BLUE if name in ours else "#BDBDBD" for name in part.index])
         axes.hlines(places, part.slowest, part.fastest, color="black", linewidth=1.2)
         for place, (name, value) in enumerate(part.per_second.items()):
             ink = "white" if name in ours else "black"
             axes.text(0.01 * most, place, f"{value:.0f}", va="center", fontsize=9.5, color=ink)
-        for row, (each, limit) in enumerate(drawn.items()):
+        for row, (width, limit) in enumerate(drawn.items()):
             axes.axvline(limit, color="black", linewidth=1.2, linestyle=(0, (4, 3)))
             side = "left" if limit < most / 2 else "right"
-            axes.text(limit, -0.55 - 0.42 * row, f" limit, {each} bits ", fontsize=9, va="bottom", ha=side)
+            axes.text(limit, -0.55 - 0.42 * row, f" limit, {width} bits ", fontsize=9, va="bottom", ha=side)
         axes.set(yticks=places, yticklabels=list(part.index), xlim=(0, 1.06 * most))
         axes.set(ylim=(len(part) - 0.5, -0.6 - 0.42 * len(drawn)))
         axes.tick_params(left=False)

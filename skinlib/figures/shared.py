@@ -6,7 +6,7 @@ is closed in pyplot: a notebook cell that ends in it shows it once. :func:`book_
 
 import functools
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -73,7 +73,8 @@ def square(photo: np.ndarray, side: int) -> np.ndarray:
     return cv2.resize(photo[top : top + cut, left : left + cut], (side, side), interpolation=method)
 
 
-def titles(keys, classes: Classes) -> list[str]:
+def titles(keys: Iterable[str], classes: Classes) -> list[str]:
+    """Return the titles of classes."""
     return [classes[key].title for key in keys]
 
 
@@ -279,6 +280,7 @@ def heat_maps(cases: Sequence[dict], columns: int = 3) -> Figure:
 
 
 def powers_of_ten(*axes) -> None:
+    """Mark the powers of ten on logarithmic axes, and nothing between them."""
     for axis in axes:
         axis.set_major_locator(LogLocator(10, numticks=20))
         axis.set_minor_locator(NullLocator())

@@ -130,8 +130,8 @@ def fit_temperature(validation: pd.DataFrame) -> float:
         return -shares @ log_softmax(logits / np.exp(log_temperature), axis=1)[rows, true]
 
     # In the logarithm of the temperature the loss has one valley: it is convex in 1 / temperature.
-    found = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6})
-    return float(np.exp(found.x))
+    lowest = minimize_scalar(loss, bounds=np.log(TEMPERATURES), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(lowest.x))
 
 
 def with_temperature(predictions: pd.DataFrame, temperature: float) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from sklearn.exceptions import UndefinedMetricWarning
 
 from skinlib.base.settings import SPLITS
 
-COLUMNS = ("path", "photo_id", "split", "condition", "predicted", "files")
+PREDICTION_COLUMNS = ("path", "photo_id", "split", "condition", "predicted", "files")
 """Columns of a table of predictions that are no class."""
 
 
@@ -42,10 +42,12 @@ def predictions_table(
 def keys_of(predictions: pd.DataFrame) -> list[str]:
     """Return the classes of a table of predictions, in the order of the model's outputs.
 
-    They are its columns of floating-point numbers, but for those of :data:`COLUMNS`.
+    They are its columns of floating-point numbers, but for those of :data:`PREDICTION_COLUMNS`.
     """
     return [
-        name for name, kind in predictions.dtypes.items() if name not in COLUMNS and pd.api.types.is_float_dtype(kind)
+        name
+        for name, kind in predictions.dtypes.items()
+        if name not in PREDICTION_COLUMNS and pd.api.types.is_float_dtype(kind)
     ]
 
 
@@ -101,8 +103,8 @@ def check_validation(predictions: pd.DataFrame) -> None:
     """
     others = sorted(set(predictions.split) - {"validation"})
     if others or predictions.empty:
-        found = f"among these are {' and '.join(others)} photos" if others else "there are none"
-        raise ValueError(f"choose on validation photos alone: {found}")
+        trouble = f"among these are {' and '.join(others)} photos" if others else "there are none"
+        raise ValueError(f"choose on validation photos alone: {trouble}")
 
 
 def answers(predictions: pd.DataFrame) -> np.ndarray:
@@ -271,8 +273,8 @@ def per_class(predictions: pd.DataFrame, confidence: float = 0.95) -> pd.DataFra
         truth(predictions), answers(predictions), labels=range(len(keys)), zero_division=np.nan
     )
     counts = confusion_matrix(predictions).to_numpy()
-    found, photos = np.diag(counts), counts.sum(axis=1)
-    ends = [wilson_interval(int(k), int(n), confidence) for k, n in zip(found, photos, strict=True)]
+    right, photos = np.diag(counts), counts.sum(axis=1)
+    ends = [wilson_interval(int(k), int(n), confidence) for k, n in zip(right, photos, strict=True)]
     table = {"photos": photos, "precision": precision, "recall": recall, "f1": f1}
     table["recall_low"], table["recall_high"] = np.transpose(ends)
     return pd.DataFrame(table, index=pd.Index(keys, name="condition"))

@@ -28,7 +28,7 @@ from skinlib.learn.train import train
 FINE_TUNED = Recipe(fine_tuning_epochs=3)
 AUGMENTED = Recipe(fine_tuning_epochs=3, augmented_copies=2)
 
-COLUMNS = (
+RESULT_COLUMNS = (
     "rung", "weights", "split", "files", "file_accuracy", "photos", "correct", "accuracy", "low", "high",
     "bootstrap_low", "bootstrap_high", "balanced_accuracy", "macro_f1", "top_2_accuracy", "log_loss", "brier", "ece",
 )  # fmt: skip
@@ -88,7 +88,7 @@ def at_hand(data: DataSet, settings: Settings, weights: Sequence[str]) -> dict[s
 
 
 def climb(data: DataSet, settings: Settings, kinds: Mapping[str, Settings]) -> Iterator[dict]:
-    """Yield one row of results for each rung, choice of weights and split; see :data:`COLUMNS`.
+    """Yield one row of results for each rung, choice of weights and split; see :data:`RESULT_COLUMNS`.
 
     ``data`` needs the photo_id of its audit; ``kinds`` is what :func:`at_hand` returns. Photos have one vote each;
     ``files`` and ``file_accuracy`` count files, as the original did. Trained runs are kept in the cache, so an
@@ -102,13 +102,13 @@ def climb(data: DataSet, settings: Settings, kinds: Mapping[str, Settings]) -> I
 
 
 def judge(predictions: pd.DataFrame) -> dict:
-    """Return the results on the test photos of a table of predictions: the numeric ones of :data:`COLUMNS`."""
+    """Return the results on the test photos of a table of predictions: the numeric ones of :data:`RESULT_COLUMNS`."""
     test = predictions[predictions.split == "test"]
     numbers = evaluate.metrics(test)["test"]
     numbers["low"], numbers["high"] = numbers["accuracy_interval"]
     numbers["bootstrap_low"], numbers["bootstrap_high"] = numbers["accuracy_bootstrap"]
     numbers["ece"] = calibration.expected_calibration_error(evaluate.one_vote_per_photo(test))
-    return {name: numbers[name] for name in COLUMNS[3:]}
+    return {name: numbers[name] for name in RESULT_COLUMNS[3:]}
 
 
 def command(name: str) -> str:
@@ -126,7 +126,7 @@ def results(data: DataSet, settings: Settings, out: Path, weights: Sequence[str]
     data = replace(data, photos=audited.photos)
     name = "clinical" if data.kind == "clinical" else data.name
     kinds = at_hand(data, settings, weights)
-    table = pd.DataFrame(climb(data, settings, kinds))[list(COLUMNS)]
+    table = pd.DataFrame(climb(data, settings, kinds))[list(RESULT_COLUMNS)]
     used = {kind: get_weights(chosen, data) for kind, chosen in kinds.items()}
     provenance = {
         "data": {"name": name, "fingerprint": data.fingerprint},

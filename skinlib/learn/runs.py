@@ -33,7 +33,7 @@ def check_free(out: Path, key: str) -> bool:
 
 def read_predictions(path: Path, keys: Sequence[str]) -> pd.DataFrame:
     """Read a table of predictions of the classes ``keys``."""
-    # What looks like a number need not be one, in a photo_id or in the name of a class; nor is a class called "NA" none.
+    # A photo_id or the name of a class may look like a number, and a class called "NA" is one.
     texts = dict.fromkeys(("path", "photo_id", "split", "condition", "predicted"), str)
     return pd.read_csv(path, dtype=texts | dict.fromkeys(keys, float), keep_default_na=False)
 

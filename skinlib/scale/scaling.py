@@ -27,12 +27,12 @@ def measured(file: Path = MEASURED) -> pd.DataFrame:
     are in ``attrs``. Raises InputError where the file is no such table.
     """
     try:
-        kept = json.loads(Path(file).read_text("utf-8"))
-        table = pd.DataFrame(kept.pop("rows"))
+        content = json.loads(Path(file).read_text("utf-8"))
+        table = pd.DataFrame(content.pop("rows"))
         table[["stage", "bits", "cores", "files", "seconds", "processor_seconds"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} has no measured stages ({error}): write it with benchmarks/scale.py") from None
-    table.attrs = kept
+    table.attrs = content
     return table
 
 
