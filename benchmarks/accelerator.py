@@ -158,7 +158,10 @@ def part_after(network: keras.Model, layer: str) -> keras.Model:
             config["strides"] = (1, 1)  # part_before() has already dropped every other row and column
         return type(original).from_config(config)
 
-    shape = (7, 7, 1024) if layer == LAST_STAGE else part.input.shape[1:]
+    shape = part.input.shape[1:]
+    if layer == LAST_STAGE:
+        height, width, channels = shape
+        shape = (-(-height // 2), -(-width // 2), channels)
     copy = keras.models.clone_model(part, input_tensors=keras.Input(shape), clone_function=same_layer)
     copy.set_weights(part.get_weights())
     return copy

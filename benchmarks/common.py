@@ -24,7 +24,7 @@ import numpy as np
 from skinlib.base import runner
 from skinlib.base.errors import SkinlibError
 from skinlib.base.files import write_json, written_whole
-from skinlib.base.fingerprint import result_versions
+from skinlib.base.fingerprint import key_for, result_versions
 from skinlib.base.settings import load_settings
 from skinlib.base.store import Store
 
@@ -154,10 +154,13 @@ def at_least_one(text: str) -> int:
 
 
 def sample(folder: Path, per_class: int) -> Path:
-    """Return the folder, below ``folder``, of the sample of so many photos per condition; draw it if it isn't there."""
+    """Return the folder, below ``folder``, of the sample of so many photos per condition; draw it if it isn't there.
+
+    Its name holds a digest of the code that draws: a sample of an older version is not taken for one of this.
+    """
     from skinlib.data.sample import write_sample
 
-    drawn = folder / f"sample-{per_class}"
+    drawn = folder / f"sample-{per_class}-{key_for('skinlib.data.sample')}"
     if not drawn.exists():
         write_sample(drawn, per_class)
     return drawn

@@ -23,14 +23,17 @@ import scale
 import book
 from skinlib.base import runner
 from skinlib.base.errors import InputError, SkinlibError
-from skinlib.learn import pretrained
+from skinlib.learn import networks, pretrained
 
 
 @pytest.fixture
-def options(sample, sample_settings, resnet_weights, tmp_path, monkeypatch):
-    """Return the options that make a benchmark read the quick sample and write to a file, which is the last of them."""
-    monkeypatch.setattr(pretrained, "CALIBRATION_PHOTOS", 8)  # as in the fixture, whose weights are kept
-    monkeypatch.setenv("SKINLIB_CACHE", str(sample_settings.cache))
+def options(sample, tiny_settings, tmp_path, monkeypatch):
+    """Return the options that make a benchmark read the quick sample and write to a file, which is the last of them.
+
+    All that it measures is measured with the small backbone: how fast that is interests nobody here.
+    """
+    monkeypatch.setenv("SKINLIB_BACKBONE", tiny_settings.backbone)
+    monkeypatch.setenv("SKINLIB_CACHE", str(tiny_settings.cache))
     return ["--data", str(sample.root), "--json", str(tmp_path / "result.json")]
 
 
@@ -106,6 +109,7 @@ def test_inputs(options):
     assert same_as_written(result, options)
     assert [row["way"] for row in result["ways"]] == ["ours, threads", "OpenCV, threads", "tf.data", "Pillow, alone"]
     ours, *others = result["ways"]
+    assert result["machine"]["cores"] and result["versions"]["openvino"] and result["versions"]["pillow"]
     assert ours["largest_difference"] == 0
     assert all(0 < row["mean_difference"] < 5 for row in others)  # grey levels: other decoders, other filters
     network = result["network"][0]
@@ -127,19 +131,26 @@ def test_fine_tuning(options):
     assert ours["ratio_step"] == pytest.approx(ordinary["step"] / ours["step"], rel=0.01)
     with_extraction = ordinary["seconds"] / (ours["seconds"] + ours["extraction_seconds"])
     assert ours["ratio_with_extraction"] == pytest.approx(with_extraction, abs=0.01)
-    assert result["gigaflop_to_learn_from_a_photo"] == pytest.approx(4.2, abs=0.2)  # thrice 1.46, less the first two
-    numbers = 7 * 7 * 1024 + 2048
-    assert result["disk_kilobytes_a_photo"] == pytest.approx(numbers * 4 / 1000, rel=0.01)
+    numbers = 7 * 7 * 24 + 16
+    assert result["disk_kilobytes_a_photo"] == pytest.approx(numbers * 4 / 1000, rel=0.02)
+
+
+def test_operations_are_those_of_resnet50():
+    network = networks.build()
+    whole = common.operations(extraction.backbone_of(network).layers)
+    assert whole / 1e9 == pytest.approx(7.7, abs=0.1)  # He et al. (2016): 3.8 billion multiply-adds
+    learning = fine_tuning.operations_to_learn(networks.part_after(network, "conv4_block6_out"))
+    assert learning / 1e9 == pytest.approx(4.2, abs=0.2)  # thrice 1.46, less the first two
 
 
 @pytest.mark.slow
 def test_extraction(options):
     result = extraction.main(["--photos", "2", "--repeats", "1", "--matrix", "1024", *options])
     assert same_as_written(result, options)
-    assert result["gigaflop_a_photo"] == pytest.approx(7.7, abs=0.1)  # He et al. (2016): 3.8 billion multiply-adds
     rates = result["gigaflop_a_second"]
     fastest = max(rates["NumPy, 32 bits"], rates["TensorFlow, 32 bits"])
-    assert result["limit_photos_a_second"]["32 bits"] == pytest.approx(fastest / result["gigaflop_a_photo"], abs=0.06)
+    limit = fastest / result["gigaflop_a_photo"]
+    assert result["limit_photos_a_second"]["32 bits"] == pytest.approx(limit, rel=0.1), "but for rounding"
     engines = {row["engine"]: row for row in result["engines"]}
     assert list(engines)[:4] == ["Keras predict", "tf.function", "ONNX Runtime", "OpenVINO"]
     for name, row in engines.items():
@@ -157,7 +168,7 @@ def test_recipe(options, monkeypatch, tmp_path):
     drawn = ["--per-class", "6", "--samples", str(tmp_path)]
     result = recipe.main(["--cold", "1", "--warm", "2", *drawn, *options])
     assert same_as_written(result, options)
-    assert result["files"] <= 48 and (tmp_path / "sample-6" / "truth.csv").is_file(), "some files are damaged"
+    assert result["files"] <= 48 and list(tmp_path.glob("sample-6-*/truth.csv")), "some files are damaged"
     times, epochs = result["times"], result["epochs"]
     assert len(epochs) == 2
     other = times["original"]["seconds"] - sum(epochs)
@@ -183,8 +194,16 @@ def accelerator():
     return accelerator
 
 
+@pytest.fixture
+def small(accelerator, monkeypatch):
+    """Have it look at squares of 64 pixels: the same network and layers in a tenth of the time."""
+    monkeypatch.setattr(accelerator, "SIZE", 64)
+    return accelerator
+
+
 @pytest.mark.slow
-def test_accelerator(accelerator, tmp_path):
+def test_accelerator(small, tmp_path):
+    accelerator = small
     options = ["--per-class", "5", "--photos", "4", "--validation", "2", "--epochs", "2", "--repeats", "1"]
     options += ["--bits", "32", "--json", str(tmp_path / "result.json")]
     result = accelerator.main(options)
@@ -196,7 +215,7 @@ def test_accelerator(accelerator, tmp_path):
     assert list(times["original"]["parts"]) == list(times["warm"]["parts"]) == ["training", "prediction"]
     for way in times.values():
         assert sum(way["parts"].values()) == pytest.approx(way["seconds"], abs=0.001)
-        assert way["first"] > way["seconds"], "the first time compiles"
+    assert times["warm"]["first"] > times["warm"]["seconds"], "the first time compiles, which here takes longest"
     for kind, ratios in result["recipe"]["ratios"].items():
         assert ratios["ratio"] == pytest.approx(times["original"]["seconds"] / times[kind]["seconds"], rel=0.02)
         assert ratios["first"] == pytest.approx(times["original"]["first"] / times[kind]["first"], rel=0.02)
@@ -212,7 +231,8 @@ def test_accelerator(accelerator, tmp_path):
 
 
 @pytest.mark.slow
-def test_accelerator_begins_again_and_loses_nothing_at_the_stage(accelerator):
+def test_accelerator_begins_again_and_loses_nothing_at_the_stage(small):
+    accelerator = small
     squares = np.random.default_rng(0).uniform(0, 255, (2, accelerator.SIZE, accelerator.SIZE, 3)).astype(np.float32)
     network = accelerator.build(accelerator.draw_weights(squares, 0), 0)
     before = accelerator.part_before(network, "pool", accelerator.LAST_STAGE).predict(squares, verbose=0)
@@ -234,7 +254,7 @@ class OneEpoch:
 
 
 def test_accelerator_has_the_package_s_constants(accelerator):
-    from skinlib.learn import backbones, fitting, networks, prepared, preprocessing, runs, train
+    from skinlib.learn import backbones, fitting, prepared, preprocessing, runs, train
 
     modules = {networks: ("HIDDEN",), preprocessing: ("SIZE", "MEANS_BGR"), pretrained: ("CALIBRATION_PHOTOS",)}
     modules |= {fitting: ("LEARNING_RATE",), train: ("FINE_TUNING_RATE",), prepared: ("EPOCHS",), runs: ("BATCH_SIZE",)}
@@ -356,28 +376,36 @@ def test_page_reads_no_runs_and_rows_without_a_spread(tmp_path):
     assert (both["low"], both["high"], both["reached"]) == (7, 9, None), "runs that differ are a spread"
 
 
-@pytest.mark.slow
-def test_scripts_run_in_turn_and_one_that_fails_loses_no_other(tmp_path, sample_settings, monkeypatch, capsys):
-    monkeypatch.setenv("SKINLIB_CACHE", str(sample_settings.cache))
-    broken = everything.Script(everything.rows_of_audit, quick=("--photos", "0"))
-    monkeypatch.setitem(everything.SCRIPTS, "extraction", broken)
+def test_scripts_run_in_turn_and_one_that_fails_loses_no_other(tmp_path, monkeypatch, capsys):
+    """Two scripts stand in for those of the folder: one writes what it is told to, and one says why it can't."""
+    monkeypatch.setenv("SKINLIB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(everything, "HERE", tmp_path)
+    told = {"machine": {"cores": 2}, "versions": {"openvino": "1"}}
+    (tmp_path / "common.py").write_text(f"print({json.dumps(told)!r})")
+    result = RESULTS["audit"] | {"options": None}
+    writes = "import json, pathlib, sys; result = json.loads({!r}); result['options'] = sys.argv[1:-1]\n"
+    writes += "pathlib.Path(sys.argv[-1]).write_text(json.dumps(result))"
+    (tmp_path / "audit.py").write_text(writes.format(json.dumps(result)))
+    (tmp_path / "extraction.py").write_text("import sys; print('well'); sys.exit('0 is too few: use 1 or more')")
     out = tmp_path / "some.json"
-    assert everything.main(["--quick", "--only", "extraction", "inputs", "--out", str(out)]) == 1
+    assert everything.main(["--quick", "--only", "extraction", "audit", "--out", str(out)]) == 1
     written, said = json.loads(out.read_text()), capsys.readouterr().out
-    assert list(written["results"]) == ["inputs"] and list(written["failed"]) == ["extraction"]
-    assert set(written["minutes"]) == {"extraction", "inputs"}
+    assert list(written["results"]) == ["audit"] and list(written["failed"]) == ["extraction"]
+    assert set(written["minutes"]) == {"extraction", "audit"}
+    options = [*everything.SCRIPTS["audit"].quick, "--samples", str(tmp_path / "cache" / "bench" / "samples"), "--json"]
+    assert written["results"]["audit"]["options"] == options
     line = next(line for line in said.splitlines() if line.startswith("benchmarks/extraction.py"))
     assert "failed" in line and "0 is too few: use 1 or more" in line
     log = Path(line.split("(")[-1].split(" has")[0])
     assert "0 is too few" in log.read_text()
     assert str(log) not in out.read_text(), "where the log lies is nobody else's business"
     assert not written["complete"], "a part is not for the page"
-    assert {row["script"] for row in written["table"]} == {"inputs"}
+    assert {row["script"] for row in written["table"]} == {"audit"}
     assert written["machine"]["cores"] and written["versions"]["openvino"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["app", "audit", "hostile", "one_answer", "peers", "scale", "three_ways"])
+@pytest.mark.parametrize("name", ["app", "audit", "hostile", "peers", "three_ways"])
 def test_every_script_says_how_it_is_called(name):
     """Those that no test runs: their imports and options, at least, are right."""
     done = subprocess.run([sys.executable, everything.HERE / f"{name}.py", "--help"], capture_output=True, text=True)
