@@ -55,7 +55,7 @@ def build(model: ExportedModel) -> gr.Blocks:
     model.session  # noqa: B018  # loads the network, so that a damaged one is told now and the first photo need not wait
     _keep_nothing()
 
-    def ask(path: str | None) -> tuple:
+    def ask(path: str) -> tuple:
         """Return the photo's pixels and its answer; the file is gone in any case."""
         try:
             photo = model.read(path)

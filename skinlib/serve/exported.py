@@ -122,7 +122,7 @@ class ExportedModel:
         outputs = ("probabilities", "strangeness", "evidence")
         probabilities, strangeness, evidence = self.session.run(outputs, {"photo": np.ascontiguousarray(photo)})
         by_key = dict(zip(self.keys, probabilities.tolist(), strict=True))
-        best = max(by_key, key=by_key.get)
+        best = max(by_key, key=by_key.__getitem__)
         if strangeness > self.limit:
             doubt = "strange"
         elif self.threshold is None or by_key[best] < self.threshold:

@@ -37,6 +37,7 @@ def space(exported: ExportedModel, out: Path) -> Path:
     def add(draft):
         for module in _with_packages(modules_behind("skinlib.serve.app")):  # none of them imports TensorFlow
             file = source_of(module)
+            assert file, "what stands behind a module has a source"
             target = draft / "skinlib" / file.relative_to(PACKAGE)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
