@@ -166,6 +166,7 @@ def test_command_line(exported, written):
 # ---------------------------------------------------------------- through the app
 
 
+@pytest.mark.slow
 def test_app(exported, written, python, good):
     chosen = spread(written, 110)
     assert {file.kind for file in chosen} == set(SHARES)

@@ -1,5 +1,6 @@
 """The folder of the app as it is published: it holds all that the app needs, and nothing else."""
 
+import ast
 import os
 import re
 import shutil
@@ -92,3 +93,14 @@ def test_the_space_holds_no_more_than_it_needs(space):
         *(f"skinlib/{source_of(name).relative_to(PACKAGE).as_posix()}" for name in needed),
     }  # fmt: skip
     assert ExportedModel(space / "model").answer(np.zeros((5, 5, 3), np.uint8)).probabilities
+
+
+def test_the_space_asks_for_what_it_imports(space):
+    """And for nothing else: what Gradio brings is Gradio's own business."""
+    nodes = [node for file in (space / "skinlib").rglob("*.py") for node in ast.walk(ast.parse(file.read_bytes()))]
+    imported = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module.partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
+    lines = (space / "requirements.txt").read_text().splitlines()
+    asked = {line.partition("==")[0] for line in lines if "==" in line}
+    outside = imported - set(sys.stdlib_module_names) - {"skinlib", "starlette"}
+    assert {{"PIL": "pillow"}.get(name, name) for name in outside} == asked

@@ -271,6 +271,7 @@ def test_a_photo_loads_the_model_by_itself(visit, site, model, drawings):
     assert reader.troubles == []
 
 
+@pytest.mark.slow
 def test_a_second_visit_does_not_download_the_model_again(browser, visit, site, drawings):
     context = browser.new_context(viewport=DESKTOP)
     for expected in (1, 0):
@@ -282,7 +283,9 @@ def test_a_second_visit_does_not_download_the_model_again(browser, visit, site, 
         reader.page.close()
 
 
-@pytest.mark.parametrize("fault", ["cut", "damaged", "absent"])
+@pytest.mark.parametrize(
+    "fault", ["damaged", pytest.param("cut", marks=pytest.mark.slow), pytest.param("absent", marks=pytest.mark.slow)]
+)
 def test_a_download_that_fails_can_be_tried_again(visit, site, model, drawings, fault):
     site.fault = fault
     reader = visit(f"{site.address}/{PAGE}")
@@ -294,6 +297,7 @@ def test_a_download_that_fails_can_be_tried_again(visit, site, model, drawings, 
     assert not reader.page.get_by_role("button", name="Try again").is_visible()
 
 
+@pytest.mark.slow
 def test_a_server_that_unpacks_the_runtime_does_no_harm(visit, serve, drawings, folder):
     server = serve(folder)
     server.fault = "packed"

@@ -65,6 +65,7 @@ def test_it_decodes_as_pillow_does(reader, model, name):
     assert (upright[0] > upright[1]) == (shown[0] > shown[1])
 
 
+@pytest.mark.slow
 def test_the_largest_photo_that_is_allowed(reader, model):
     pixels = model.labels["limits"]["pixels"]
     height = 6000
