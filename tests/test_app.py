@@ -21,7 +21,6 @@ from skinlib.base.errors import InputError
 from skinlib.serve import app, app_page
 from skinlib.serve.exported import Answer, laid_over
 
-ROOT = Path(__file__).parents[1]
 pytest_plugins = ["reader"]
 FILE = {"meta": {"_type": "gradio.FileData"}}
 
