@@ -21,10 +21,7 @@ from skinlib.base.errors import InputError
 from skinlib.serve import app, app_page
 from skinlib.serve.exported import Answer, laid_over
 
-ROOT = Path(__file__).parents[1]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-FLAGS += ["--disable-component-update", "--disable-sync"]
+pytest_plugins = ["reader"]
 FILE = {"meta": {"_type": "gradio.FileData"}}
 
 
@@ -261,18 +258,6 @@ def test_a_port_in_use_is_told_in_one_line(model, served):
 
 
 # --- people --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("Chromium is not installed: on Debian and Ubuntu run `sudo apt-get install chromium`")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[("phone", 390, "dark"), ("desktop", 1280, "light")], ids=lambda param: param[0])

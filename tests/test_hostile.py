@@ -1,9 +1,10 @@
 """A thousand hostile files: each gets an answer or one line, from Python, the command line, the app and the page.
 
 All are read from Python here; the other ways get a spread of them. ``benchmarks/hostile.py`` sends all in every way.
-Seventy of every kind are tried each time, the thousand in the slow tests.
+Seventy, of every kind, are tried each time; the thousand are tried by the slow tests.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -57,12 +58,12 @@ def python(exported, tmp_path_factory):
     place = tmp_path_factory.mktemp("python")
     (place / "work").mkdir()
     (place / "temporary").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(place / "temporary"))
-        way = three_ways.Python(exported.folder, limit=20, cwd=place / "work")
-        with way:
-            way.ask(os.devnull)  # ONNX Runtime is loaded now
-            yield way
+    with contextlib.ExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("TMPDIR", str(place / "temporary"))  # for this process alone: Chromium leaves things there
+            way = stack.enter_context(three_ways.Python(exported.folder, limit=20, cwd=place / "work"))
+        way.ask(os.devnull)  # ONNX Runtime is loaded now
+        yield way
 
 
 def spread(written, number: int) -> list:
