@@ -1,3 +1,3 @@
-"""Helpers for the book: a stack of short modules, each importing only from below."""
+"""The helpers of the book: nine rooms, each importing only from those below it. See the README."""
 
 __version__ = "0.1.0"

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -100,3 +101,10 @@ def test_packages_that_are_absent_are_left_out(monkeypatch):
 def test_a_key_is_of_values_and_not_of_their_order_in_a_dictionary():
     assert key_of({"a": 1, "b": 2}) == key_of({"b": 2, "a": 1}) != key_of({"a": 1, "b": 3})
     assert len(key_of()) == 16 and int(key_of(), 16) >= 0
+
+
+def test_several_threads_may_ask_at_once():
+    fingerprint.syntax.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        digests = list(pool.map(lambda _: code_digest("skinlib.serve.export"), range(32)))
+    assert len(set(digests)) == 1

@@ -9,12 +9,14 @@ import functools
 import hashlib
 import json
 import platform
+import threading
 from importlib import metadata
 from pathlib import Path
 
 import skinlib
 
 PACKAGE = Path(skinlib.__file__).parent
+_ONE_AT_A_TIME = threading.Lock()
 
 DISTRIBUTIONS = {
     "PIL": ("pillow",),
@@ -102,7 +104,7 @@ def imports_of(code: bytes | str) -> tuple[tuple[str, ...], frozenset[str]]:
     """
     ours: list[str] = []
     others: set[str] = set()
-    waiting: list[ast.AST] = [*ast.parse(code).body]
+    waiting: list[ast.AST] = [*_parsed(code).body]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
@@ -135,10 +137,15 @@ def _code_of(module: str) -> bytes:
     return source.read_bytes()
 
 
+def _parsed(code: bytes | str) -> ast.Module:
+    with _ONE_AT_A_TIME:  # Python 3.11 counts how deep it is in a tree for all threads together, and gives up
+        return ast.parse(code)
+
+
 @functools.lru_cache(256)
 def syntax(code: bytes | str) -> str:
     """Return the syntax tree of a source as text, without comments, docstrings and other strings that stand alone."""
-    tree = ast.parse(code)
+    tree = _parsed(code)
     for node in ast.walk(tree):
         for body in (getattr(node, field, None) for field in ("body", "orelse", "finalbody")):
             if isinstance(body, list):

@@ -93,7 +93,7 @@ def _imagenet(backbone: Backbone) -> Weights:
         ) from error
     finally:
         socket.setdefaulttimeout(patience)
-    note = "ImageNet weights: the network has learned a thousand everyday classes, and none of skin."
+    note = "ImageNet weights: the network has learned a thousand everyday classes, and none of these."
     return Weights("imagenet", arrays, note, backbone)
 
 
