@@ -47,6 +47,7 @@ KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
+SHARED = Path(__file__).with_name("shared.py")
 AT_ONCE = 4
 """Notebooks that run at a time, at most: each holds a network in memory."""
 TIMEOUT = 1800
@@ -254,8 +255,10 @@ def run(sources: Sequence[Path], *scripts: Sequence[str | Path]) -> list[str]:
     """
     BUILD.mkdir(exist_ok=True)
     with FileLock(BUILD / "executed.lock"):  # whoever comes second finds what the first has made
-        before = weights_digest()
-        failed = _together({Path(script[0]).name: script for script in scripts} | _stale(sources))
+        before, stale = weights_digest(), _stale(sources)
+        if len(stale) > 1:
+            _together({SHARED.name: [SHARED]})
+        failed = _together({Path(script[0]).name: script for script in scripts} | stale)
         if not failed and weights_digest() != before:
             # One has fetched weights. Those that came sooner may have done without.
             failed = _together(_stale(sources))
