@@ -42,9 +42,9 @@ $(READY): requirements.lock pyproject.toml
 book: $(READY) ## build the book into _build/html (only what changed is run again)
 	@$(BIN)/python book/build.py
 
-check: lint ## lint, check types, and run the tests that need no TensorFlow: a minute
+check: lint ## lint, check types, and run the quick tests, which need no TensorFlow: a minute
 	@$(BIN)/mypy
-	@$(PYTEST) --quiet -m "not network and not slow and not site"
+	@$(PYTEST) --quiet -m "not network and not long and not slow and not site"
 
 # The notebooks first, with all cores; one that fails here fails again among the tests, which say so.
 test: $(READY) ## run the tests, the notebooks' and, where it is built, the site's

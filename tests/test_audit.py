@@ -120,6 +120,7 @@ def test_copies_under_a_shared_logo_are_found(drawn, tmp_path):
     assert sorted(map(sorted, find(files, tmp_path))) == sorted([key, f"{key} turned"] for key in KEYS)
 
 
+@pytest.mark.long
 def test_two_photos_of_one_condition_are_kept_apart(tmp_path):
     files = {
         f"{key} {number}": drawings.draw(key, np.random.default_rng([number, i]), 4)[0]
@@ -156,6 +157,7 @@ def test_photos_of_odd_sizes_are_no_trouble(tmp_path):
     assert find(files, tmp_path) == []
 
 
+@pytest.mark.long
 def test_many_near_copies_do_not_hide_another(drawn, tmp_path):
     """Twenty files that differ by compression, and twenty of the same photo turned and magnified: one group each.
 
@@ -280,6 +282,7 @@ def test_agreement_is_one_for_a_photo_with_itself_and_needs_something_to_see(dra
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.long
 def test_the_audit_finds_what_was_planted(seed, sample_settings):
     data = open_data(replace(sample_settings, seed=seed))
     table = copies.score(audit(data), data.truth)
@@ -328,6 +331,7 @@ def test_photo_ids_are_the_least_digest_of_the_group(sample):
     assert table.drop(columns="photo_id").equals(sample.photos)
 
 
+@pytest.mark.long
 def test_the_audit_is_kept_and_made_anew_with_the_same_result(sample, tmp_path):
     found = audit(sample)
     elsewhere = replace(sample, store=Store(tmp_path))
@@ -340,11 +344,13 @@ def test_the_audit_is_kept_and_made_anew_with_the_same_result(sample, tmp_path):
     assert kept_again.pairs.equals(found.pairs) and kept_again.seconds < 0.5
 
 
+@pytest.mark.long
 def test_a_result_that_cannot_be_kept_is_a_result(sample, tmp_path):
     (tmp_path / "file").write_text("in the way of a folder")
     assert audit(replace(sample, store=Store(tmp_path / "file"))).pairs.equals(audit(sample).pairs)
 
 
+@pytest.mark.long
 def test_the_result_does_not_depend_on_the_number_of_threads(sample, tmp_path, monkeypatch):
     found = copies._copies(sample, threads)
     for module in (copies, runner):
@@ -354,6 +360,7 @@ def test_the_result_does_not_depend_on_the_number_of_threads(sample, tmp_path, m
     assert copies._copies(replace(sample, store=Store(tmp_path)), threads) == found
 
 
+@pytest.mark.long
 def test_the_result_does_not_depend_on_the_runner(sample, tmp_path):
     """The worker goes to another process as bytes; here it comes back from them."""
 
@@ -363,6 +370,7 @@ def test_the_result_does_not_depend_on_the_runner(sample, tmp_path):
     assert copies._copies(replace(sample, store=Store(tmp_path)), one_by_one) == copies._copies(sample, threads)
 
 
+@pytest.mark.long
 def test_many_small_indexes_find_what_one_finds(sample, tmp_path, monkeypatch):
     found, made = audit(sample), []
     index = guess.feature_index
@@ -394,12 +402,14 @@ def test_photos_that_come_later_are_the_only_ones_sketched(drawn, tmp_path, sket
     assert found.groups == [[f"{folder}/again.jpg", f"{folder}/{KEYS[0]}.jpg"]]
 
 
+@pytest.mark.long
 def test_no_photo_is_sketched_twice_even_where_nothing_can_be_kept(sample, tmp_path, sketched):
     (tmp_path / "file").write_text("in the way of a folder")
     audit(replace(sample, store=Store(tmp_path / "file")))
     assert len(sketched) == sample.photos.sha256.nunique()
 
 
+@pytest.mark.long
 def test_nothing_but_sketches_stays_on_the_shelf(sample, tmp_path):
     copies._copies(replace(sample, store=Store(tmp_path)), threads)
     assert [folder.name for folder in tmp_path.iterdir()] == ["sketches"]
@@ -495,6 +505,7 @@ def anonymous_kilobytes(count, part, cache):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="only Linux tells what memory belongs to no file")
+@pytest.mark.slow
 def test_memory_does_not_grow_with_sketches_and_indexes(tmp_path):
     """A sketch is 60 kilobytes and a photo's share of the index 20: neither may stay in memory."""
     few, many, whole = (

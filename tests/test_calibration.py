@@ -95,6 +95,7 @@ def test_nothing_is_measured_without_photos():
 # ---- its bias ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_bias_is_what_calibrated_models_show():
     rng = np.random.default_rng(0)
     rows = calibrated(100, rng)

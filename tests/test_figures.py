@@ -227,7 +227,7 @@ def test_each_condition_keeps_its_colour():
     assert lines == [condition.colour.upper() for condition in CONDITIONS]
 
 
-@pytest.mark.parametrize("n", [2, 3, 9, 40])
+@pytest.mark.parametrize("n", [2, 9, pytest.param(40, marks=pytest.mark.long)])
 def test_any_number_of_classes_is_drawn_and_named(n):
     classes = from_folders([f"kind {number:02d}" for number in range(n)])
     keys, one = classes.keys, photo()

@@ -83,6 +83,7 @@ def reason(file) -> str:
 # ---------------------------------------------------------------- the files themselves
 
 
+@pytest.mark.long
 def test_the_same_seed_gives_the_same_bytes(tmp_path):
     first, second, other = (files(tmp_path / name, 120, seed) for name, seed in (("a", 3), ("b", 3), ("c", 4)))
 

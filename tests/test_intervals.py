@@ -105,6 +105,7 @@ def test_bootstrap_by_hand():
         evaluate.cluster_bootstrap(rows[:0], evaluate.is_right)
 
 
+@pytest.mark.long
 def test_bootstrap_draws_whole_photos():
     # Files of a photo are right or wrong together, so a drawn set's accuracy counted in photos is a multiple of 1/4.
     rows = copied(certain([0] * 4, [0, 1, 0, 1]), [5] * 4)
@@ -126,6 +127,7 @@ def test_bootstrap_leaves_out_sets_without_the_statistic():
     assert 0 <= low <= high <= 1
 
 
+@pytest.mark.long
 def test_bootstrap_interval_keeps_its_promise_where_one_of_files_does_not():
     """Simulated test sets of 60 photos with 1 to 9 files each, which are right or wrong together."""
     rng = np.random.default_rng(0)

@@ -64,6 +64,7 @@ def drawn_photos():
     }
 
 
+@pytest.mark.long
 def test_same_seed_same_bytes_here_and_in_another_process(simulated, tmp_path):
     folder, _ = simulated
     sample.write_sample(tmp_path / "again", PER_CLASS, seed=3)
@@ -73,6 +74,7 @@ def test_same_seed_same_bytes_here_and_in_another_process(simulated, tmp_path):
     assert digest(folder) == digest(tmp_path / "again") == digest(tmp_path / "other")
 
 
+@pytest.mark.long
 def test_another_seed_gives_other_photos(simulated, tmp_path):
     folder, truth = simulated
     other = sample.write_sample(tmp_path / "other", PER_CLASS, seed=4)
@@ -342,6 +344,7 @@ def drawn_folders(settings):
     return [path for path in (settings.cache / "samples").iterdir() if path.is_dir()]
 
 
+@pytest.mark.long
 def test_sample_folder_is_drawn_once(small, monkeypatch):
     folder = sample.sample_folder(small)
     assert len(pd.read_csv(folder / "truth.csv")) == 5 * len(KEYS)
@@ -379,6 +382,7 @@ def test_each_size_and_seed_has_a_sample_of_its_own(small, drawn_quickly, monkey
     assert len(folders) == 3 and set(drawn_folders(small)) == folders
 
 
+@pytest.mark.long
 def test_sample_folder_when_another_process_is_at_it(small, monkeypatch):
     """The second waits for the first and takes its folder."""
     draw, begun = sample.draw_sample, threading.Event()
@@ -432,6 +436,7 @@ def test_other_photos_are_photos(kind):
         assert 5 < picture.std() < 90
 
 
+@pytest.mark.long
 def test_every_other_drawing_gets_its_turn(monkeypatch):
     known = dict(drawings._OTHER_DRAWINGS)
     assert tuple(known) == drawings.OTHERS
@@ -444,6 +449,7 @@ def test_every_other_drawing_gets_its_turn(monkeypatch):
     assert drawn == {drawing for drawn_photos in known.values() for drawing in drawn_photos}
 
 
+@pytest.mark.long
 def test_other_photos_have_the_tone_they_were_asked_for():
     """Healthy skin gets darker from tone to tone; objects have no skin that could."""
 
