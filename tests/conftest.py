@@ -41,7 +41,7 @@ def pytest_ignore_collect(collection_path, config):
 
 
 def pytest_itemcollected(item):
-    """Mark the tests that need TensorFlow, by what they or their fixtures import, and those on clinical photos as slow."""
+    """Mark tests that need TensorFlow, by what they or their fixtures import, and those on clinical photos as slow."""
     if network_fixtures() & set(getattr(item, "fixturenames", ())) or imports_network(item.path.read_bytes()):
         item.add_marker("network")
     if item.get_closest_marker("clinical") or "clinical_folder" in getattr(item, "fixturenames", ()):
