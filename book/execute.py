@@ -48,6 +48,8 @@ KERNEL = {
     "language_info": {"name": "python"},
 }
 SHARED = Path(__file__).with_name("shared.py")
+ROUNDING = ROOT / "tests" / "rounding.txt"
+"""The witness of the machine that saved the outputs."""
 AT_ONCE = 4
 """Notebooks that run at a time, at most: each holds a network in memory."""
 TIMEOUT = 1800
@@ -292,6 +294,12 @@ def _together(jobs: dict[str, Sequence[str | Path]]) -> list[str]:
         pool.shutdown(cancel_futures=True)
 
 
+def witness() -> str:
+    """Return a digest that is the same on machines on which every number of the notebooks is: see book/shared.py."""
+    ran = subprocess.run([sys.executable, SHARED], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    return ran.stdout.strip()
+
+
 # ---- saving -----------------------------------------------------------------------------------------------------
 
 
@@ -335,6 +343,9 @@ def main() -> int:
         parser.error("notebooks/ holds results on the sample only: choose another --out")
 
     failed = run(sources)
+    if out == NOTEBOOKS:
+        with written_whole(ROUNDING) as draft:
+            draft.write_text(witness() + "\n")
     for source in sources if out else []:
         notebook = executed(source)
         if notebook is not None:

@@ -2,7 +2,8 @@
 
 The notebooks are run by the book's own executor, and only if the build or an earlier test has not done so: see
 book/execute.py. nbval compares what came out with what is saved: every cell that is not tagged `nbval-ignore-output`,
-to the last letter but for what nbval_sanitize.cfg takes out, and never the pixels of a picture.
+to the last letter but for what nbval_sanitize.cfg takes out, and never the pixels of a picture. Cells tagged `rounding`
+hang on how a processor rounds; they are compared where this one rounds as the one did that saved them.
 """
 
 import importlib.util
@@ -54,7 +55,7 @@ class Saved(IPyNbFile):
         return [RULES]
 
 
-def differences(node: pytest.Item, path: Path, executed: nbformat.NotebookNode) -> list[str]:
+def differences(node: pytest.Item, path: Path, executed: nbformat.NotebookNode, rounds_alike: bool = True) -> list[str]:
     """Return what nbval says of each cell whose outputs in ``executed`` are not the ones saved in the file ``path``."""
     saved = Saved.from_parent(node.session, path=path)
     saved.setup_sanitize_files()
@@ -66,19 +67,25 @@ def differences(node: pytest.Item, path: Path, executed: nbformat.NotebookNode) 
             wrong.append(f"{name} was executed with other code")
         elif compared.cell.execution_count is None:
             wrong.append(f"{name} was saved without having been run: run make notebooks")
-        elif compared.options["check"]:
+        elif compared.options["check"] and (rounds_alike or "rounding" not in compared.cell.metadata.get("tags", [])):
             outputs = [coalesce_streams(some.outputs) for some in (cell, compared.cell)]
             if not compared.compare_outputs(*outputs):
                 wrong.append("\n".join([f"{name}:", compared.cell.source, *compared.comparison_traceback]))
     return wrong
 
 
+@pytest.fixture(scope="module")
+def rounds_alike(execute, said) -> bool:
+    """Tell whether this machine rounds as the one did that saved the outputs."""
+    return execute.ROUNDING.read_text().strip() == execute.witness()
+
+
 @pytest.mark.network
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_saved_outputs(path, execute, said, request):
+def test_saved_outputs(path, execute, said, rounds_alike, request):
     executed = execute.executed(path)
     assert executed is not None, f"{path.name} could not be run:\n{said}"
-    wrong = differences(request.node, path, executed)
+    wrong = differences(request.node, path, executed, rounds_alike)
     assert not wrong, "\n\n".join(wrong)
 
 
@@ -122,3 +129,18 @@ def test_the_comparison(saved, executed, said, request, tmp_path):
         assert wrong == []
     else:
         assert len(wrong) == 1 and "code cell 0" in wrong[0] and said in wrong[0]
+
+
+@pytest.mark.parametrize(("rounds_alike", "n_wrong"), [(True, 1), (False, 0)])
+def test_what_hangs_on_rounding_is_compared_where_rounding_is_alike(rounds_alike, n_wrong, request, tmp_path):
+    nbformat.write(notebook(shown("0.81"), tags=("rounding",)), tmp_path / "one.ipynb")
+    executed = notebook(shown("0.82"))
+    assert len(differences(request.node, tmp_path / "one.ipynb", executed, rounds_alike)) == n_wrong
+    nbformat.write(notebook(shown("0.81")), tmp_path / "one.ipynb")
+    assert len(differences(request.node, tmp_path / "one.ipynb", executed, rounds_alike)) == 1
+
+
+def test_most_cells_are_compared_on_every_processor():
+    cells = [cell for path in NOTEBOOKS for cell in nbformat.read(path, 4).cells if cell.get("outputs")]
+    hanging = [cell for cell in cells if "rounding" in cell.metadata.get("tags", [])]
+    assert len(hanging) < len(cells) / 3
