@@ -25,7 +25,7 @@ from matplotlib.ticker import (
 from skinlib.data.classes import Classes
 
 STYLE = Path(__file__).with_name("book.mplstyle")
-"""The style sheet, for figures drawn in a notebook itself: ``plt.style.use(plots.STYLE)``."""
+"""The style sheet, for figures drawn in a notebook itself: ``plt.style.use(shared.STYLE)``."""
 
 WIDTH = 7.2
 """Inches across a full figure."""
