@@ -121,12 +121,12 @@ def features(
 ) -> np.ndarray:
     """Return what the frozen network makes of each photo: float32, one row per path, all of ``data`` by default.
 
-    Rows are (2048,) for ``layer`` "pool" and (7, 7, 1024) for the input of the last stage. ``version`` 0 is the photo,
-    1, 2, … its augmented copies; ``swapped_channels`` and ``bits`` are as in :class:`skinlib.learn.prepared.Recipe`.
-    Each distinct content is computed once, ever: rows are kept in the data's store under the SHA-256 of the photo's
-    bytes and all else that shapes them. ``runner`` calls the network for each photo: see :mod:`skinlib.base.runner`.
-    The rows that are returned lie on disk, too (:func:`skinlib.base.files.array_on_disk`), so there may be more than
-    the memory holds.
+    Rows have the shape of ``layer`` in ``weights.backbone.shapes``: of ResNet50 (2048,) for "pool" and (7, 7, 1024) for
+    the input of the last stage. ``version`` 0 is the photo, 1, 2, … its augmented copies; ``swapped_channels`` and
+    ``bits`` are as in :class:`skinlib.learn.prepared.Recipe`. Each distinct content is computed once, ever: rows are
+    kept in the data's store under the SHA-256 of the photo's bytes and all else that shapes them. ``runner`` calls the
+    network for each photo: see :mod:`skinlib.base.runner`. The rows that are returned lie on disk, too
+    (:func:`skinlib.base.files.array_on_disk`), so there may be more than the memory holds.
     """
     by_path = data.photos.set_index("path").sha256
     contents = by_path if paths is None else by_path.loc[list(paths)]
