@@ -29,6 +29,7 @@ FLOORS = (
     ("learn",),
     ("doubt",),
     ("serve",),
+    ("commands",),
     ("__main__",),
 )
 FLOOR = {room: number for number, floor in enumerate(FLOORS) for room in floor}
@@ -59,6 +60,7 @@ NEEDS = {
     "skinlib.serve.app": "app",
     "skinlib.serve.exported": "app",
     "skinlib.scale.cluster": "cluster",
+    "skinlib.commands": "all",
     "skinlib.__main__": "all",
 }
 """Which extra brings what a module and all behind it need; the longest beginning counts. Others need no extra."""

@@ -1,0 +1,90 @@
+"""Commands for photos alone: draw, fetch, audit and describe them."""
+
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+
+from skinlib.base.files import write_json, written_whole
+from skinlib.base.settings import load_settings
+from skinlib.commands.options import add_cluster, runner_of
+
+
+def add_to(command: Callable[..., ArgumentParser]) -> None:
+    """Add these commands: ``command`` takes a name, a function of the options and a text, and returns a parser."""
+    sample = command("sample", _sample, "Draw the simulated sample data set.")
+    sample.add_argument("--out", type=Path, required=True, help="folder to make")
+    sample.add_argument("--per-class", type=int, help="photos per condition (default: 50)")
+    sample.add_argument("--seed", help="same seed, same bytes (default: 0)")
+
+    fetch = command("fetch", _fetch, "Download the clinical photos and check each against the manifest.")
+    fetch.add_argument("--out", type=Path, help="folder to make (default: in the cache, where 'clinical' looks)")
+
+    audit = command("audit", _audit, "Find damaged files, copies, leaks between the splits and conflicting labels.")
+    audit.add_argument("data", metavar="DATA")
+    audit.add_argument("--json", type=Path, metavar="FILE", help="write the findings here")
+    audit.add_argument("--sheets", type=Path, metavar="DIR", help="draw what was found, for a person to check")
+    audit.add_argument(
+        "--splits", type=Path, metavar="FILE", help="write a clean split here: sha256, photo_id, split, fold"
+    )
+    audit.add_argument("--seed", help="for --splits, and which sample (default: 0)")
+    add_cluster(audit)
+
+    described = command("croissant", _croissant, "Describe the data to machines: Croissant, in JSON-LD.")
+    described.add_argument("data", metavar="DATA")
+    described.add_argument("--out", type=Path, required=True, metavar="FILE", help="best in the folder of the photos")
+
+
+def _sample(options) -> None:
+    from skinlib.data import sample
+
+    settings = load_settings(seed=options.seed)
+    per_class = settings.per_class if options.per_class is None else options.per_class
+    truth = sample.write_sample(options.out, per_class, settings.seed)
+    print(f"{len(truth)} files in {options.out}, what was planted in {options.out / 'truth.csv'}")
+
+
+def _fetch(options) -> None:
+    from skinlib.data import fetch
+
+    folder = fetch.fetch(options.out)
+    where = "the data called 'clinical'" if options.out is None else f"set SKINLIB_DATA={folder} to use them"
+    print(f"the clinical photos are in {folder}, every file checked; {where}")
+
+
+def _audit(options) -> None:
+    settings = load_settings(data=options.data, seed=options.seed)
+    from skinlib.audit.copies import audit
+    from skinlib.data import splits
+    from skinlib.data.opening import open_data
+
+    data = open_data(settings)
+    audited = audit(data, runner_of(options))
+    report = audited.report()
+    leaks = report["leaks"]
+    print(f"{report['n_files']} files show {report['n_photos']} photos; {len(report['damaged'])} files are damaged")
+    if leaks["of"]:
+        print(f"{leaks['test_files']} of {leaks['of']} test files show a photo of the training set")
+    else:
+        print("there are no official test files: whether copies leak into a test depends on how you split")
+    print(f"{len(report['conflicts'])} photos lie in the folders of two conditions; {report['seconds']:.1f} s")
+    if options.json:
+        with written_whole(options.json) as draft:
+            write_json(draft, report)
+    if options.splits:
+        with written_whole(options.splits) as draft:
+            splits.table(audited.photos, settings.seed).to_csv(draft, index=False)
+    if options.sheets:
+        from skinlib.audit import sheets
+
+        print(f"{sheets.draw(data, audited, options.sheets)} sheets in {options.sheets}")
+
+
+def _croissant(options) -> None:
+    settings = load_settings(data=options.data)
+    from skinlib.audit.copies import identified
+    from skinlib.data import croissant
+    from skinlib.data.opening import open_data
+
+    data = identified(open_data(settings))
+    croissant.write(data, options.out)
+    print(f"{len(data.photos)} files described in {options.out}")
