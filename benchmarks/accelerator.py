@@ -40,8 +40,8 @@ from importlib import metadata
 from pathlib import Path
 
 import common
-import cv2
 import numpy as np
+from PIL import Image
 
 import skinlib
 from skinlib.base import runner
@@ -103,14 +103,15 @@ def full_precision() -> None:
 
 def versions() -> dict[str, str]:
     """Return the versions that shape these results; the package's own list names TensorFlow, which may be absent."""
-    packages = ("numpy", "opencv-python-headless", "keras", keras.backend.backend())
+    packages = ("numpy", "pillow", "keras", keras.backend.backend())
     told = {"Python": platform.python_version(), "skinlib": skinlib.__version__}
     return told | {package: metadata.version(package) for package in packages}
 
 
 def prepare(path: Path) -> np.ndarray:
-    """Read a photo and resize it to float32 (224, 224, 3)."""
-    return cv2.resize(reading.read(path).astype(np.float32), (SIZE, SIZE), interpolation=cv2.INTER_LINEAR)
+    """Read a photo and resize it to float32 (224, 224, 3), by the package's filter, which needs no TensorFlow here."""
+    photo = Image.fromarray(reading.read(path))
+    return np.asarray(photo.resize((SIZE, SIZE), Image.Resampling.BILINEAR), np.float32)
 
 
 def draw_weights(squares: np.ndarray, seed: int) -> list[np.ndarray]:

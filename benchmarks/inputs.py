@@ -36,13 +36,15 @@ def ours(path: Path) -> np.ndarray:
 
 
 def opencv(path: Path) -> np.ndarray:
-    """Read and resize one photo with OpenCV alone. It decodes to BGR."""
+    """Read and resize one photo with OpenCV alone, which decodes to BGR; its filter for shrinking is the mean."""
     photo = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    return cv2.resize(photo, SQUARE, interpolation=cv2.INTER_LINEAR)[..., ::-1].astype(np.float32)
+    shrinks = min(photo.shape[:2]) > SIZE
+    square = cv2.resize(photo, SQUARE, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return square[..., ::-1].astype(np.float32)
 
 
 def pillow(path: Path) -> np.ndarray:
-    """Read and resize one photo with Pillow alone. Its bilinear filter averages where it shrinks."""
+    """Read and resize one photo with Pillow alone. Its filter is ours, in whole numbers."""
     with Image.open(path) as photo:
         return np.asarray(photo.convert("RGB").resize(SQUARE, Image.Resampling.BILINEAR), np.float32)
 
@@ -57,7 +59,7 @@ def by_tf_data(files: list[Path]) -> list[np.ndarray]:
 
     def read(path):
         photo = tf.io.decode_image(tf.io.read_file(path), channels=3, expand_animations=False)
-        return tf.image.resize(photo, SQUARE)
+        return tf.image.resize(photo, SQUARE, antialias=True)
 
     names = tf.data.Dataset.from_tensor_slices([str(file) for file in files])
     pipeline = names.map(read, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)

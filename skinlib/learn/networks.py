@@ -28,7 +28,7 @@ def build(
     set_seed(seed)
     backbone = weights.backbone if weights else RESNET50
     photo = keras.Input((None, None, 3), name="photo")
-    x = keras.layers.Resizing(SIZE, SIZE, interpolation="bilinear", name="resize")(photo)
+    x = keras.layers.Resizing(SIZE, SIZE, interpolation="bilinear", antialias=True, name="resize")(photo)
     if swapped_channels:
         x = keras.ops.flip(x, axis=-1)
     body = backbone.build(backbone.arrange(x))

@@ -26,6 +26,8 @@ OPSET = 18
 """Version of ONNX's operators, two years older than the runtimes that must read it."""
 SMALLEST = 2048
 """Numbers from which on an array is worth packing."""
+BAND = 14
+"""Rows of the square that are made at a time: fewer take less memory, and more steps."""
 
 
 def answering(network: keras.Model, temperature: float, known: np.ndarray) -> tf.types.experimental.PolymorphicFunction:
@@ -69,24 +71,36 @@ def answering(network: keras.Model, temperature: float, known: np.ndarray) -> tf
 
 
 def _squared(photo: tf.Tensor) -> tf.Tensor:
-    """Resize as :func:`skinlib.learn.preprocessing.prepare` does; read only the rows and columns that the square needs.
+    """Resize as :func:`skinlib.learn.preprocessing.prepare` does: a triangle of weights over what a new pixel covers.
 
-    Most of a large photo is never turned into floats, and no engine's own idea of resizing can differ.
+    Rows first, in bands, so that a small part of a large photo is floats at a time; then columns. Both are products of
+    matrices, about which engines agree; about shrinking and about borders each has an idea of its own.
     """
-    top, bottom, down = _neighbours(tf.shape(photo)[0])
-    left, right, across = _neighbours(tf.shape(photo)[1])
-    part = tf.gather(tf.gather(photo, tf.concat([top, bottom], 0), axis=0), tf.concat([left, right], 0), axis=1)
-    part = tf.cast(part, tf.float32)
-    part = part[:, :SIZE] + (part[:, SIZE:] - part[:, :SIZE]) * across[:, None]
-    return part[:SIZE] + (part[SIZE:] - part[:SIZE]) * down[:, None, None]
+    height, width = tf.shape(photo)[0], tf.shape(photo)[1]
+    down, first, end = _triangles(height)
+    across, _, _ = _triangles(width)
+    rows, bands = tf.reshape(photo, (height, width * 3)), []
+    for top in range(0, SIZE, BAND):
+        part = slice(first[top], end[top + BAND - 1])
+        bands.append(down[top : top + BAND, part] @ tf.cast(rows[part], tf.float32))
+    low = tf.transpose(tf.reshape(tf.concat(bands, 0), (SIZE, width, 3)), (0, 2, 1))
+    square = tf.matmul(tf.reshape(low, (SIZE * 3, width)), across, transpose_b=True)
+    return tf.transpose(tf.reshape(square, (SIZE, 3, SIZE)), (0, 2, 1))
 
 
-def _neighbours(length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Return for each place along the square's side the two pixels it lies between, and how far from the first."""
-    at = (tf.range(SIZE, dtype=tf.float32) + 0.5) * (tf.cast(length, tf.float32) / SIZE) - 0.5
-    below = tf.floor(at)
-    first = tf.maximum(tf.cast(below, tf.int32), 0)
-    return first, tf.minimum(tf.cast(tf.math.ceil(at), tf.int32), length - 1), at - below
+def _triangles(length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Return what each of ``length`` pixels weighs in each of the square's, float32 (SIZE, length), rows of sum 1.
+
+    Beside it, for each of the square's, the first pixel that may weigh anything and the one after the last.
+    """
+    scale = tf.cast(length, tf.float32) / SIZE
+    reach = tf.maximum(scale, 1.0)
+    middles = (tf.range(SIZE, dtype=tf.float32) + 0.5) * scale
+    distances = tf.abs(tf.range(tf.cast(length, tf.float32)) + 0.5 - middles[:, None])
+    weights = tf.nn.relu(1 - distances / reach)
+    first = tf.maximum(tf.cast(tf.floor(middles - reach - 0.5), tf.int32), 0)
+    end = tf.minimum(tf.cast(tf.math.ceil(middles + reach + 0.5), tf.int32), length)
+    return weights / tf.reduce_sum(weights, axis=1, keepdims=True), first, end
 
 
 def to_onnx(function: tf.types.experimental.PolymorphicFunction, network: keras.Model) -> onnx.ModelProto:
