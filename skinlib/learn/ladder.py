@@ -14,7 +14,7 @@ import pandas as pd
 
 from skinlib.audit.copies import audit
 from skinlib.base.errors import SkinlibError
-from skinlib.base.files import written_whole
+from skinlib.base.files import write_table, written_whole
 from skinlib.base.fingerprint import result_versions
 from skinlib.base.settings import Settings
 from skinlib.data import splits
@@ -142,7 +142,7 @@ def results(data: DataSet, settings: Settings, out: Path, weights: Sequence[str]
         "date": datetime.now(UTC).date().isoformat(),
     }
     with written_whole(out / f"{name}.csv") as draft:
-        table.round(6).to_csv(draft, index=False)
+        write_table(draft, table.round(6))
     with written_whole(out / f"{name}.json") as draft:
         draft.write_text(json.dumps(provenance, indent=2) + "\n")
     return out / f"{name}.csv"
