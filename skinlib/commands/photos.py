@@ -59,6 +59,8 @@ def _audit(options) -> None:
     from skinlib.data.opening import open_data
 
     data = open_data(settings)
+    if options.splits:
+        splits.check_enough(data.photos)
     audited = audit(data, runner_of(options))
     report = audited.report()
     print(*in_words(report), sep="\n")

@@ -123,4 +123,4 @@ def _print_metrics(metrics: dict) -> None:
             f"(95 % interval {low:.4f} to {high:.4f}), loss {numbers['log_loss']:.4f}"
         )
     if "test" not in metrics:
-        print("      test: nothing to judge, since there are no test photos")
+        print("      test: nothing to judge: no test photo lies in the folder of one class alone")

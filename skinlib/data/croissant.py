@@ -127,7 +127,7 @@ def describe(data: DataSet) -> dict:
     described = {"drawn": SAMPLE, "clinical": CLINICAL}.get(data.kind, _own(data))
     described = described | {
         "rai:dataBiases": [*described.get("rai:dataBiases", []), *_one_size(data)],
-        "rai:dataLimitations": [*described.get("rai:dataLimitations", []), _leak(data.photos), *_left_out(data)],
+        "rai:dataLimitations": [*described.get("rai:dataLimitations", []), *_left_out(data), _leak(data.photos)],
     }
     manifest = pd.read_csv(MANIFEST)
     published = set(zip(manifest.path, manifest.sha256, strict=True))

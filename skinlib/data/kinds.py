@@ -12,7 +12,7 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from skinlib.data.jpeg import frame_of
 
 DAMAGED = "truncated or damaged"
-UNKNOWN = "not an image in a format we read"
+NO_IMAGE = "not an image in a format we read"
 LEAVE_IT_OUT = "leave it out"
 SAVE_ANEW = "leave it out, or save it anew as JPEG or PNG"
 
@@ -124,7 +124,8 @@ NOT_READ = ", which is not read here"
 
 def not_read(what: str) -> tuple[str, str]:
     """Return reason and remedy for a picture of a kind that is not read here."""
-    return f"{what}{NOT_READ}", SAVE_ANEW.replace("anew as", "as")
+    phone = "JPEG (on the phone: Settings > Camera > Formats > Most Compatible)"
+    return f"{what}{NOT_READ}", f"leave it out, or save it as {phone if what == _HEIC else 'JPEG or PNG'}"
 
 
 def _no_photo(what: str) -> tuple[str, str]:
@@ -188,7 +189,7 @@ def _text(data: bytes) -> tuple[str, str]:
             else:
                 text = head[: error.start].decode("utf-8-sig")
     if not all(character.isprintable() or character in "\t\n\r\f" for character in text):
-        return (not_read("a PNM picture")) if re.match(rb"P[1-7]\s", head) else (UNKNOWN, SAVE_ANEW)
+        return (not_read("a PNM picture")) if re.match(rb"P[1-7]\s", head) else (NO_IMAGE, SAVE_ANEW)
     what = next((what for begins, what in WRITINGS if begins.match(text)), "a text")
     return not_read(what) if "picture" in what or "drawing" in what else _no_photo(what)
 

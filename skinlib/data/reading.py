@@ -132,6 +132,9 @@ def large_enough(photo: np.ndarray, name) -> np.ndarray:
 def _to_rgb(image: Image.Image) -> np.ndarray:
     """Decode an opened image to uint8 (height, width, 3), upright, RGB, over white."""
     image.load()
+    # Pillow would take the turn from there, too; no browser does.
+    for other in ("xmp", "XML:com.adobe.xmp", "Raw profile type exif"):
+        image.info.pop(other, None)
     # A damaged EXIF block says nothing about the pixels: such a photo stays as it is stored.
     with contextlib.suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
