@@ -223,7 +223,7 @@ def test_leaks_conflicts_and_damaged_files_are_counted_by_hand(drawn, tmp_path):
     assert {row["path"].split("/")[-1]: row["reason"] for row in report["damaged"]} == {
         "cut.jpg": "truncated or damaged",
         "empty.jpg": "empty file",
-        "page.jpg": "not an image in a format we read",
+        "page.jpg": "a web page (HTML), no photo",
     }
     left_out = {path.split("/")[-1] for path in data.left_out.path}
     assert left_out == {"cut.jpg", "empty.jpg", "page.jpg", "stray.jpg", ".hidden.jpg"}
@@ -309,7 +309,7 @@ def test_the_report_is_consistent_and_counts_what_the_truth_counts(sample):
     found = audit(sample)
     report, truth = found.report(), sample.truth
     whole = truth[truth.damage == ""]
-    assert list(report) == ["n_files", "n_photos", "groups", "damaged", "conflicts", "leaks", "seconds"]
+    assert list(report) == ["n_files", "n_photos", "groups", "damaged", "left_out", "conflicts", "leaks", "seconds"]
     assert report["n_files"] == len(truth)
     assert report["n_photos"] == whole.source.nunique()
     assert {row["path"] for row in report["damaged"]} == set(truth.path[truth.damage != ""])

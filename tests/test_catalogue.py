@@ -100,11 +100,11 @@ def test_what_is_no_photo_is_reported(folder, store):
         (folder / path).write_bytes(data)
     expected = {
         f"{IMPETIGO}/empty.jpg": "empty file",
-        f"{IMPETIGO}/text.png": "not an image in a format we read",
+        f"{IMPETIGO}/text.png": "a text, no photo",
         f"{IMPETIGO}/cut.jpg": "truncated or damaged",
         f"{IMPETIGO}/bomb.png": "too many pixels, more than 100 million",
-        f"{IMPETIGO}/.DS_Store": "hidden file",
-        f"{IMPETIGO}/._b.jpg": "hidden file",
+        f"{IMPETIGO}/.DS_Store": "left by the operating system",
+        f"{IMPETIGO}/._b.jpg": "left by the operating system",
         f"{IMPETIGO}/.ipynb_checkpoints/b.jpg": "hidden file",
         f"{IMPETIGO}/Thumbs.db": "left by the operating system",
         f"{IMPETIGO}/@eaDir/b.jpg": "left by the operating system",
@@ -260,7 +260,7 @@ def test_a_class_called_like_a_split_leaves_the_order_as_it_is(tmp_path, store):
     ("files", "line"),
     [
         ({"cat/a.jpg": b"", "dog/b.jpg": b"", "dog/c.jpg": b"text"}, r"none of 3 files .*: empty file \(2 of 3\)$"),
-        ({"cat/a.jpg": b"text"}, r"none of 1 files .*: not an image in a format we read$"),
+        ({"cat/a.jpg": b"text"}, r"none of 1 file .*: a text, no photo$"),
     ],
 )
 def test_a_folder_of_which_nothing_can_be_used_says_how_many_files_and_why(tmp_path, store, files, line):
@@ -288,6 +288,6 @@ def test_a_folder_that_cannot_be_opened_is_left_out_with_its_reason(folder, stor
     rows, rest = catalogued(folder, store)
     assert len(rows) == 21
     assert dict(rest.itertuples(index=False)) == {
-        IMPETIGO: "cannot be opened (Permission denied)",
-        "test_set/BA-impetigo": "cannot be opened (Permission denied)",
+        IMPETIGO: "a folder that cannot be opened (Permission denied)",
+        "test_set/BA-impetigo": "a folder that cannot be opened (Permission denied)",
     }

@@ -113,7 +113,7 @@ def test_audit_reports_what_was_found(sample, sample_settings, tmp_path, monkeyp
     assert main([*call, "--sheets", str(tmp_path / "sheets")]) == 0
     out = capsys.readouterr().out
     findings = json.loads(report.read_text())
-    assert list(findings) == ["n_files", "n_photos", "groups", "damaged", "conflicts", "leaks", "seconds"]
+    assert list(findings) == ["n_files", "n_photos", "groups", "damaged", "left_out", "conflicts", "leaks", "seconds"]
     assert findings["n_files"] == len(sample.photos) + len(sample.damaged) and len(sample.damaged) > 0
     assert f"{findings['n_files']} files show {findings['n_photos']} photos" in out
     assert findings["leaks"]["of"] == (sample.photos.split == "test").sum()

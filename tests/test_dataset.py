@@ -97,7 +97,7 @@ def test_sample(sample, sample_settings):
     reasons = sample.left_out.set_index("path")["reason"]
     words = {
         "empty": "empty file",
-        "text": "not an image in a format we read",
+        "text": "a web page (HTML), no photo",
         "truncated": "truncated or damaged",
     }
     assert all(reasons[path] == words[truth.loc[path, "damage"]] for path in damaged)

@@ -275,7 +275,7 @@ def test_limits_on_what_strangers_send(exported, tmp_path, monkeypatch):
 
 def test_the_page_and_the_app_have_all_they_need(exported, tmp_path):
     page = publish.web(exported, tmp_path / "web")
-    scripts = {"try.js", "try-photo.js", "try-worker.js"}
+    scripts = {"try.js", "try-photo.js", "try-kinds.js", "try-worker.js", "try-decode.js"}
     assert {SMALL, LABELS, "index.html", "try.css", "README.md", *scripts} <= {file.name for file in page.iterdir()}
     listed = json.loads((page / "samples/samples.json").read_text())
     assert len(listed) == len(KEYS) + 2

@@ -153,11 +153,13 @@ def test_hidden_folders_and_system_files_are_no_photos_and_no_classes(tmp_path, 
     assert data.classes.keys == ("cat", "dog") and len(data.photos) == 12
     assert dict(data.left_out.itertuples(index=False)) == {
         "train/cat/.thumbs/2.png": "hidden file",
-        "train/cat/._0.png": "hidden file",
+        ".train/cat/5.png": "hidden file",
+        "train/cat/._0.png": "left by the operating system",
         "train/cat/Thumbs.db": "left by the operating system",
         "train/cat/desktop.ini": "left by the operating system",
         "train/dog/@eaDir/3.png": "left by the operating system",
     }
+    assert set(data.missed.path) == {"train/cat/.thumbs/2.png", ".train/cat/5.png"}, "a person would miss these alone"
     plain = fill(
         tmp_path / "plain", [*PETS_ABOVE, ".git/objects/1.png", "@eaDir/2.png", "old/.DS_Store", "old/.x/3.png"]
     )
@@ -215,7 +217,7 @@ def test_a_folder_that_does_not_exist(tmp_path, cache):
 def test_a_folder_without_class_folders(tmp_path, cache, files):
     folder = tmp_path / "mine"
     folder.mkdir()
-    with pytest.raises(InputError, match="holds no folder with photos: expected a folder for each class") as told:
+    with pytest.raises(InputError, match=r"holds no folder with photos.*: expected a folder for each class") as told:
         opened(fill(folder, files), cache)
     assert str(told.value).startswith(f"{folder}: ")
 
@@ -225,8 +227,8 @@ def test_a_folder_of_files_that_are_no_photos_tells_how_many_and_why(tmp_path, c
     folder = fill(tmp_path / "mine", files)
     with pytest.raises(InputError) as told:
         opened(folder, cache)
-    reason = "the commonest reason: not an image in a format we read (2 of 4)"
-    assert str(told.value) == f"{folder}: none of 4 files can be used; {reason}"
+    reason = "the commonest reason: a web page (HTML), no photo (2 of 3)"
+    assert str(told.value) == f"{folder}: none of 3 files can be used; {reason}"
 
 
 # ---------------------------------------------------------------- names of classes

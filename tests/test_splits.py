@@ -144,7 +144,7 @@ CAT_AND_DOG = from_folders(["cat", "Great_dane"])
             {"cat": (3, 1, 0), "great_dane": (0, 1, 0)},
             [
                 "no train photos of Great dane: nothing is learned of them",
-                "there are no test photos: nothing can be judged",
+                "there are no test photos: nothing to judge",
             ],
         ),
         (
@@ -186,9 +186,11 @@ def test_notes_of_cats_and_dogs_are_none(pets, plain_pets):
 
 
 def test_folds_of_too_few_photos_are_refused():
-    with pytest.raises(InputError, match="4 photos can't be dealt into 5 folds: add some"):
+    with pytest.raises(InputError, match="4 photos can't be dealt into 5 folds: a clean split needs 5 or more"):
         next(splits.folds(catalogue({"cat": (2, 0, 0), "dog": (2, 0, 0)})))
-    with pytest.raises(InputError, match="classes of 3 files at most can't be dealt into 5 folds: add some photos"):
+    with pytest.raises(
+        InputError, match="classes of 3 files at most can't be dealt into 5 folds: a clean split needs 5"
+    ):
         next(splits.folds(catalogue({"cat": (3, 0, 0), "dog": (3, 0, 0)})))
 
 

@@ -10,8 +10,10 @@ from PIL import Image
 pytest.register_assert_rewrite("reader")
 
 from reader import ROOT, same, stored  # noqa: E402
+from strange import bmp, kinds, turned  # noqa: E402
 
 from skinlib.data import reading  # noqa: E402
+from skinlib.serve import publish  # noqa: E402
 
 pytest_plugins = ["reader"]
 
@@ -23,12 +25,19 @@ def odd_photos():
     photo = Image.fromarray(smooth).resize((301, 203), Image.Resampling.BICUBIC)
     clear = photo.convert("RGBA")
     clear.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 301).astype(np.uint8), (203, 1))))
-    turned = Image.Exif()
-    turned[0x0112] = 6
     profile = _swapped_profile()
     return {
-        "turned.jpg": stored(photo, "JPEG", exif=turned),
-        "turned.png": stored(photo, "PNG", exif=turned),
+        "turned.jpg": turned(photo, "JPEG", 6),
+        "turned.png": turned(photo, "PNG", 6),
+        **{f"turned {way}.webp": turned(photo, "WEBP", way, lossless=True) for way in range(2, 9)},
+        **{f"turned {way}.avif": turned(photo, "AVIF", way) for way in (2, 5, 6)},
+        "mirrored.png": turned(photo, "PNG", 7),
+        "clear, turned.webp": turned(clear, "WEBP", 6, lossless=True),
+        "end.jpg": stored(photo, "JPEG")[:-2],
+        "end, turned.jpg": turned(photo, "JPEG", 8)[:-1],
+        "end, progressive.jpg": stored(photo, "JPEG", progressive=True)[:-2],
+        "unused alpha.bmp": bmp(0),
+        "alpha.bmp": bmp(128),
         "clear.png": stored(clear, "PNG"),
         "clear.webp": stored(clear, "WEBP", lossless=True),
         "palette.gif": stored(photo.quantize(32), "GIF"),
@@ -40,8 +49,8 @@ def odd_photos():
         "deep.png": stored(Image.fromarray(random.integers(0, 65536, (40, 50)).astype(np.uint16)), "PNG"),
         "old.bmp": stored(photo, "BMP"),
         "new.avif": stored(photo, "AVIF"),
-        "one.png": stored(Image.new("RGB", (1, 1), (200, 100, 50)), "PNG"),
-        "thin.png": stored(photo.resize((2, 1500)), "PNG"),
+        "least.png": stored(photo.resize((16, 16)), "PNG"),
+        "thin.png": stored(photo.resize((16, 1500)), "PNG"),
         "tail.jpg": stored(photo, "JPEG") + b"left by a phone" * 9,
         "wrong.txt": stored(photo, "JPEG"),
         "wrong.svg": stored(photo, "PNG"),
@@ -95,25 +104,30 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
     svg = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'
     return {
         "half.jpg": (whole[: len(whole) // 2], "damaged"),
-        "end.jpg": (whole[:-2], "damaged"),
+        "nearly.jpg": (whole[:-4], "damaged"),
+        "last scan.jpg": (_without_last_scan(photo), "damaged"),
         "half.png": (stored(photo, "PNG")[:300], "damaged"),
         "flipped.png": (stored(photo, "PNG").replace(b"IDAT", b"IDAT\x00", 1), "damaged"),
         "head.jpg": (whole[:20], "damaged"),
         "empty.jpg": (b"", "empty"),
-        "words.jpg": (b"This is not a photo.", "JPEG, PNG or WebP"),
-        "paper.pdf": (b"%PDF-1.7\n", "JPEG, PNG or WebP"),
-        "film.mp4": (b"\0\0\0\x18ftypisom\0\0\0\0isommp42" + bytes(50), "JPEG, PNG or WebP"),
+        "random.jpg": (b"\7\0\1\2", "JPEG, PNG or WebP"),
+        "one.png": (stored(Image.new("RGB", (1, 1), (200, 100, 50)), "PNG"), "too small to see anything"),
+        "line.png": (stored(photo.resize((2, 1500)), "PNG"), "too small to see anything"),
         "IMG_1.HEIC": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50), "Most Compatible"),
         "IMG_2.jpg": (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic" + bytes(50), "Most Compatible"),
         "scan.tif": (stored(photo, "TIFF"), "TIFF"),
-        "drawing.svg": (svg, "JPEG, PNG or WebP"),
-        "drawing.png": (svg, "JPEG, PNG or WebP"),
+        "drawing.png": (svg, "JPEG or PNG"),
         "bomb.png": (png(65_535, 65_535), "million pixels"),
         "wide.png": (png(50_000, 1001), "million pixels"),
         "bomb.jpg": (whole[:claim] + struct.pack(">HH", 65_500, 65_500) + whole[claim + 4 :], "million pixels"),
         "scans.jpg": (stored(photo, "JPEG", progressive=True)[:-2] + 200 * b"\xff\xda\0\x08\1\1\0\0\x3f\0", "scans"),
         "bomb.gif": (b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + bytes(50), "million pixels"),
     }
+
+
+def _without_last_scan(photo) -> bytes:
+    whole = stored(photo.resize((64, 64)), "JPEG", progressive=True)
+    return whole[: [scan.start() for scan in reading.SCANS.finditer(whole)][-1]]
 
 
 @pytest.mark.parametrize("name", bad_files())
@@ -123,6 +137,23 @@ def test_a_bad_file_gets_a_line(reader, drawings, name):
     assert isinstance(line, str) and line.startswith(f"{name} ") and words in line
     assert not reader.page.locator(f"{ROOT} ol").is_visible()
     assert reader.choose(drawings[0])["name"] == drawings[0].name  # and the next photo is looked at
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_what_it_is_instead_is_said_in_the_words_of_python(reader, name):
+    content, reason = kinds()[name]
+    line = reader.choose(name, content)
+    assert isinstance(line, str)
+    if reason == "truncated or damaged":
+        assert line == f"{name} looks damaged: choose another, or save it anew."
+    else:
+        assert line.startswith(f"{name} is {reason}: ") and line.endswith(".")
+        assert "damaged" not in line
+
+
+def test_the_least_side_is_that_of_python():
+    script = (publish.SPACE / "web" / "try-photo.js").read_text("utf-8")
+    assert f"const LEAST_SIDE = {reading.LEAST_SIDE};" in script
 
 
 def test_a_photo_of_seventy_million_pixels_is_refused_unseen(reader):

@@ -38,6 +38,7 @@ from skinlib.audit.sketch import TURNS, Sketch, turn_matrix
 from skinlib.base.fingerprint import key_for
 from skinlib.base.runner import cores, threads
 from skinlib.data.dataset import DataSet
+from skinlib.data.left_out import summary
 
 CROWD = 4
 """Files of one photo in the index from which they may hide others, being each other's nearest neighbours."""
@@ -57,7 +58,9 @@ class Audit:
     doubtful: pd.DataFrame
     """Pairs that came close and were not joined, with the same columns: worth a look."""
     damaged: pd.DataFrame
-    """Files that should be photos and can't be read: path and reason."""
+    """Files that should be photos and can't be used: path and reason."""
+    missed: pd.DataFrame
+    """All files that were not looked at, these too: see :attr:`skinlib.data.dataset.DataSet.missed`."""
     seconds: float
     """How long it took; what was kept from an earlier call takes next to nothing."""
 
@@ -80,15 +83,17 @@ class Audit:
         return (is_test & self.photos.photo_id.isin(self.photos.photo_id[~is_test])).to_numpy()
 
     def report(self) -> dict:
-        """Return the findings ready for JSON: n_files, n_photos, groups, damaged, conflicts, leaks, seconds.
+        """Return the findings ready for JSON: n_files, n_photos, groups, damaged, left_out, conflicts, leaks, seconds.
 
-        ``n_files`` counts the damaged files as well, ``n_photos`` the different photos that can be read.
+        ``n_files`` counts the damaged files as well, ``n_photos`` the different photos that can be read. ``left_out``
+        is what was not looked at, the damaged files too: see :func:`skinlib.data.left_out.summary`.
         """
         return {
             "n_files": len(self.photos) + len(self.damaged),
             "n_photos": int(self.photos.photo_id.nunique()),
             "groups": self.groups,
             "damaged": self.damaged.to_dict("records"),
+            "left_out": summary(self.missed),
             "conflicts": self.conflicts,
             "leaks": {
                 "test_files": int(self.leaked.sum()),
@@ -138,6 +143,7 @@ def audit(data: DataSet, runner: Callable = threads) -> Audit:
         pairs[same].reset_index(drop=True),
         pairs[apart].reset_index(drop=True),
         data.damaged,
+        data.missed,
         time.perf_counter() - clock,
     )
 

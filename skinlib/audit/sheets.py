@@ -7,7 +7,7 @@ from pathlib import Path
 
 from skinlib.audit.copies import Audit
 from skinlib.base.errors import InputError
-from skinlib.base.files import written_whole
+from skinlib.base.files import write_table, written_whole
 from skinlib.data.dataset import DataSet
 from skinlib.figures import shared
 
@@ -20,7 +20,8 @@ def draw(data: DataSet, audited: Audit, folder: Path) -> int:
 
     ``joined-001.png`` shows the pairs that it was least sure of, so errors of one kind stand on the first sheets.
     ``doubtful-001.png`` and on show pairs that came close, the closest first, where errors of the other kind stand.
-    Conflicting labels are in ``conflicts-001.png``. Raises InputError where ``folder`` exists and is not empty.
+    Conflicting labels are in ``conflicts-001.png``. What was not looked at is on no sheet: ``left-out.csv`` lists it,
+    path and reason, where there is any. Raises InputError where ``folder`` exists and is not empty.
     """
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         raise InputError(f"{folder} exists and is not empty: choose another folder, or remove it")
@@ -40,6 +41,8 @@ def draw(data: DataSet, audited: Audit, folder: Path) -> int:
     count = 0
     with written_whole(folder) as draft:
         draft.mkdir()
+        if len(audited.missed):
+            write_table(draft / "left-out.csv", audited.missed)
         for kind, pairs in kinds.items():
             for number, start in enumerate(range(0, len(pairs), PAIRS), start=1):
                 part = pairs[start : start + PAIRS]

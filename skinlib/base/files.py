@@ -1,5 +1,6 @@
 """Write a file or a folder whole, or not at all; put what doesn't fit into memory on disk; silence a chatty library."""
 
+import csv
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 
 @contextmanager
@@ -48,6 +50,18 @@ def written_whole(target: Path) -> Iterator[Path]:
 def write_json(path: Path, content) -> None:
     """Write ``content`` as JSON that people can read, too. Raises ValueError for numbers that JSON has no word for."""
     Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def write_table(path: Path, table: pd.DataFrame, float_format: str | None = None) -> None:
+    """Write a table as CSV that reads back equal: without its index, in UTF-8.
+
+    Names of files hold whatever a system allows. Python's writers leave a carriage return bare, which readers, pandas'
+    too, take for the end of a line: where there is one, all texts stand in quotation marks.
+    """
+    texts = table.select_dtypes(exclude=["number", "bool"])
+    bare = any(texts[name].astype(str).str.contains("\r", regex=False).any() for name in texts)
+    quoting = csv.QUOTE_NONNUMERIC if bare else csv.QUOTE_MINIMAL
+    table.to_csv(path, index=False, quoting=quoting, float_format=float_format, encoding="utf-8", lineterminator="\n")
 
 
 def array_on_disk(shape: tuple[int, ...], dtype, folder: Path | str) -> np.ndarray:

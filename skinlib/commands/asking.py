@@ -1,20 +1,21 @@
 """The command that asks a model what photos show."""
 
 import json
+import os
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
 from skinlib.base.errors import InputError
-from skinlib.commands.options import add_cluster, is_export, runner_of
+from skinlib.commands.options import add_cluster, export_of, runner_of
 
 
 def add_to(command: Callable[..., ArgumentParser]) -> None:
     """Add these commands: ``command`` takes a name, a function of the options and a text, and returns a parser."""
     predict = command("predict", _predict, "Ask a run, or an exported model, what photos show.")
-    predict.add_argument("run", metavar="RUN", type=Path, help="a run, or the folder model/ of an export")
-    predict.add_argument("images", metavar="IMAGE", type=Path, nargs="+")
+    predict.add_argument("run", metavar="RUN", type=Path, help="a run, or an export: its folder, or its .onnx file")
+    predict.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="a photo, or a folder of photos")
     predict.add_argument("--json", action="store_true", help="print one JSON list")
     add_cluster(predict)
 
@@ -22,16 +23,19 @@ def add_to(command: Callable[..., ArgumentParser]) -> None:
 def _predict(options) -> int:
     from skinlib.data.reading import printable
 
-    if is_export(options.run):
+    folder = export_of(options.run)
+    if folder:
         from skinlib.serve.exported import ExportedModel, answer_files
 
-        title = ExportedModel(options.run).title
-        answers = list(answer_files(options.run, options.images, runner_of(options)))
+        title = ExportedModel(folder).title
+        images, left_out = _photos_among(options.images)
+        answers = list(answer_files(folder, images, runner_of(options))) + left_out
     elif options.cluster is None:
         from skinlib.learn.runs import Run
 
         run = Run(options.run)
-        answers = _run_answers(run, options.images)
+        images, left_out = _photos_among(options.images)
+        answers = _run_answers(run, images) + left_out
 
         def title(key):
             return run.classes[key].title
@@ -53,14 +57,32 @@ def _predict(options) -> int:
     return 2 if any("error" in answer for answer in answers) else 0
 
 
+def _photos_among(images: list[Path]) -> tuple[list[Path], list[dict]]:
+    """Return (photos, those below a folder in its place, [what in such a folder is not looked at, and why])."""
+    from skinlib.data.folders import photos_below
+
+    paths: list[Path] = []
+    left_out: list[dict] = []
+    for image in images:
+        if not os.path.isdir(image):
+            paths.append(image)
+            continue
+        files, others = photos_below(image)
+        paths += [image / file for file in files]
+        left_out += [{"path": str(image / path), "error": reason} for path, reason in others]
+        if not files and not others:
+            left_out.append({"path": str(image), "error": "a folder without a photo"})
+    return paths, left_out
+
+
 def _run_answers(run, paths: list[Path]) -> list[dict]:
     """Return what a run says of each photo, by Keras, or why there is no answer."""
-    from skinlib.data.reading import PhotoError, read
+    from skinlib.data.reading import PhotoError, large_enough, read
 
     answers: list[dict] = []
     for path in paths:
         try:
-            probabilities = run.predict([read(path)])[0]
+            probabilities = run.predict([large_enough(read(path), path)])[0]
         except PhotoError as error:
             answers.append({"path": str(path), "error": error.reason})
             continue

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import functools
+import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,22 @@ def runner_of(options) -> Callable:
     return functools.partial(cluster.ray, address=options.cluster)
 
 
-def is_export(folder: Path) -> bool:
-    """Tell whether a folder is the model/ of an export."""
-    return (folder / "labels.json").is_file() and any(folder.glob("*.onnx"))
+def say_left_out(data) -> None:
+    """Say on standard error what of a data set is not looked at, where anything isn't."""
+    from skinlib.data.left_out import in_words
+
+    if words := in_words(data.missed):
+        print(f"left out: {words}", file=sys.stderr)
+
+
+def export_of(path: Path) -> Path | None:
+    """Return the folder of the exported model that ``path`` means; None where it means none.
+
+    That is the folder itself, its model's file, or one of the folders that ``export`` makes, or the one around them.
+    """
+    if path.suffix == ".onnx" and path.is_file():
+        return path.parent
+    for folder in (path, path / "model", path / "web"):
+        if (folder / "labels.json").is_file() and any(folder.glob("*.onnx")):
+            return folder
+    return None

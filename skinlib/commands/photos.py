@@ -4,9 +4,9 @@ from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 
-from skinlib.base.files import write_json, written_whole
+from skinlib.base.files import write_json, write_table, written_whole
 from skinlib.base.settings import load_settings
-from skinlib.commands.options import add_cluster, runner_of
+from skinlib.commands.options import add_cluster, runner_of, say_left_out
 
 
 def add_to(command: Callable[..., ArgumentParser]) -> None:
@@ -54,25 +54,22 @@ def _fetch(options) -> None:
 def _audit(options) -> None:
     settings = load_settings(data=options.data, seed=options.seed)
     from skinlib.audit.copies import audit
+    from skinlib.audit.words import in_words
     from skinlib.data import splits
     from skinlib.data.opening import open_data
 
     data = open_data(settings)
+    if options.splits:
+        splits.check_enough(data.photos)
     audited = audit(data, runner_of(options))
     report = audited.report()
-    leaks = report["leaks"]
-    print(f"{report['n_files']} files show {report['n_photos']} photos; {len(report['damaged'])} files are damaged")
-    if leaks["of"]:
-        print(f"{leaks['test_files']} of {leaks['of']} test files show a photo of the training set")
-    else:
-        print("there are no official test files: whether copies leak into a test depends on how you split")
-    print(f"{len(report['conflicts'])} photos lie in the folders of two conditions; {report['seconds']:.1f} s")
+    print(*in_words(report), sep="\n")
     if options.json:
         with written_whole(options.json) as draft:
             write_json(draft, report)
     if options.splits:
         with written_whole(options.splits) as draft:
-            splits.table(audited.photos, settings.seed).to_csv(draft, index=False)
+            write_table(draft, splits.table(audited.photos, settings.seed))
     if options.sheets:
         from skinlib.audit import sheets
 
@@ -86,5 +83,6 @@ def _croissant(options) -> None:
     from skinlib.data.opening import open_data
 
     data = identified(open_data(settings))
+    say_left_out(data)
     croissant.write(data, options.out)
     print(f"{len(data.photos)} files described in {options.out}")

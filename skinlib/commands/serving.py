@@ -7,7 +7,7 @@ from pathlib import Path
 from skinlib.base.errors import InputError
 from skinlib.base.files import written_whole
 from skinlib.base.settings import load_settings
-from skinlib.commands.options import is_export
+from skinlib.commands.options import export_of, say_left_out
 
 
 def add_to(command: Callable[..., ArgumentParser]) -> None:
@@ -20,7 +20,7 @@ def add_to(command: Callable[..., ArgumentParser]) -> None:
     export.add_argument("--data", help="the photos it was trained on (default: those that the run names)")
 
     app = command("app", _app, "Serve a run, or an exported model, as an app in the browser.")
-    app.add_argument("run", metavar="RUN", type=Path, help="a run, or the folder model/ of an export")
+    app.add_argument("run", metavar="RUN", type=Path, help="a run, or an export: its folder, or its .onnx file")
     app.add_argument("--port", type=int, default=7860, help="(default: 7860)")
     app.add_argument("--data", help="the photos that the run was trained on (default: those that it names)")
 
@@ -39,7 +39,9 @@ def _exported(options):
     settings = load_settings(
         data=options.data or name, seed=provenance["seed"], weights=provenance["weights"]["name"]
     )  # fmt: skip
-    return export(run, open_data(settings), settings)
+    data = open_data(settings)
+    say_left_out(data)
+    return export(run, data, settings)
 
 
 def _export(options) -> None:
@@ -60,4 +62,5 @@ def _app(options) -> None:
     from skinlib.serve import app
     from skinlib.serve.exported import ExportedModel
 
-    app.launch(ExportedModel(options.run) if is_export(options.run) else _exported(options), port=options.port)
+    folder = export_of(options.run)
+    app.launch(ExportedModel(folder) if folder else _exported(options), port=options.port)

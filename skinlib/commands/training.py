@@ -8,8 +8,7 @@ from pathlib import Path
 from skinlib.base.errors import InputError
 from skinlib.base.files import write_json, written_whole
 from skinlib.base.settings import load_settings
-from skinlib.commands.options import add_cluster, runner_of
-from skinlib.data.folders import commonest
+from skinlib.commands.options import add_cluster, runner_of, say_left_out
 
 
 def add_to(command: Callable[..., ArgumentParser]) -> None:
@@ -67,7 +66,7 @@ def _train(options) -> None:
 
     recipe = Recipe(options.epochs, options.batch_size, options.fine_tune, options.augment, bits=options.bits)
     data = open_data(settings)
-    _say_left_out(data)
+    say_left_out(data)
     prepared = prepare(data, settings, options.split, recipe, runner_of(options))
     for note in splits.notes(prepared.data.photos, prepared.split, data.classes):
         print(f"note: {note}", file=sys.stderr)
@@ -77,18 +76,14 @@ def _train(options) -> None:
     print(f"the run is in {run.path}")
 
 
-def _say_left_out(data) -> None:
-    if len(data.left_out):
-        rows = list(data.left_out.itertuples(index=False, name=None))
-        print(f"left out {len(rows)} files; the commonest reason: {commonest(rows)}", file=sys.stderr)
-
-
 def _results(options) -> None:
     settings = load_settings(data=options.data, seed=options.seed)
     from skinlib.data.opening import open_data
     from skinlib.learn import ladder
 
-    print(f"the table is {ladder.results(open_data(settings), settings, options.out, options.weights)}")
+    data = open_data(settings)
+    say_left_out(data)
+    print(f"the table is {ladder.results(data, settings, options.out, options.weights)}")
 
 
 def _evaluate(options) -> None:
@@ -128,4 +123,4 @@ def _print_metrics(metrics: dict) -> None:
             f"(95 % interval {low:.4f} to {high:.4f}), loss {numbers['log_loss']:.4f}"
         )
     if "test" not in metrics:
-        print("      test: nothing to judge, since there are no test photos")
+        print("      test: nothing to judge: no test photo lies in the folder of one class alone")

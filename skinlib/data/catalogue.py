@@ -16,8 +16,10 @@ from skinlib.base.fingerprint import key_for
 from skinlib.base.runner import threads
 from skinlib.base.settings import SPLITS, load_settings
 from skinlib.base.store import Store
-from skinlib.data.folders import Layout, commonest, list_files
-from skinlib.data.reading import PhotoError, decode_with_format, pillow_quiet, read_bytes
+from skinlib.data.folders import Layout, list_files
+from skinlib.data.left_out import commonest, number
+from skinlib.data.reading import LEAST_SIDE, TOO_SMALL, PhotoError, decode_with_format, pillow_quiet, read_bytes
+from skinlib.data.walking import missed
 
 CATALOGUE_COLUMNS = (
     "path", "condition", "group", "split", "sha256", "bytes", "format", "width", "height", "content_id",
@@ -34,7 +36,8 @@ def catalogue(layout: Layout, store: Store | None = None) -> tuple[pd.DataFrame,
       ("train", "validation" or "test"; "train" where the folder has no splits), sha256 and bytes of the file, format,
       width and height (pixels, upright) and content_id (the first 16 digits of sha256: only files that are equal to the
       byte share it). By split, then by class and path.
-    - left_out: path and reason of the others (see :func:`skinlib.data.folders.list_files`), in the same order.
+    - left_out: path and reason of the others (see :func:`skinlib.data.folders.list_files`), in the same order: also
+      photos too small to see anything.
 
     What decoding found is kept in ``store`` (by default that of :func:`skinlib.base.settings.load_settings`) under the
     sha256 of the content, so a second call only reads and hashes. Raises InputError where no photo can be used.
@@ -66,9 +69,10 @@ def catalogue(layout: Layout, store: Store | None = None) -> tuple[pd.DataFrame,
 
 
 def _nothing(left_out: list[tuple[str, str]]) -> str:
-    if not left_out:
+    reasons = [reason for path, reason in left_out if missed(path, reason)]
+    if not reasons:
         return "holds no photo: put photos into a folder for each class"
-    return f"none of {len(left_out)} files can be used; the commonest reason: {commonest(left_out)}"
+    return f"none of {number(reasons)} can be used; the commonest reason: {commonest(reasons)}"
 
 
 def _inspect(layout: Layout, path: str, known: dict) -> tuple | str:
@@ -82,6 +86,8 @@ def _inspect(layout: Layout, path: str, known: dict) -> tuple | str:
     except PhotoError as error:
         return error.reason
     kind, width, height = known[sha256]
+    if min(width, height) < LEAST_SIDE:
+        return TOO_SMALL
     split, key = layout.place(path) or ("", "")  # which list_files has found
     # As CATALOGUE_COLUMNS has them.
     return path, key, layout.classes[key].group, split, sha256, len(data), kind, width, height, sha256[:16]

@@ -18,6 +18,9 @@ COLOURS = (
 """Colours for classes that bring none: those of Okabe and Ito (2008) first, which everybody can tell apart. The
 twenty-first class has the first one's again."""
 
+GAPS = "'`\u00b4\u02bc\u02b9\u2032\u2212\u2010\u2011"
+"""Apostrophes and dashes that Unicode doesn't count among its dashes and quotation marks."""
+
 RESERVED = ("path", "photo_id", "split", "condition", "predicted", "files")
 """Columns of a table of predictions, which no class may be called."""
 
@@ -78,15 +81,22 @@ class Classes:
 
 @lru_cache
 def same_name(folder: str) -> str:
-    """Return what two spellings of a folder's name have in common: capitals, spaces, - and _ don't count.
+    """Return what two spellings of a folder's name have in common: capitals, spaces, dashes and _ don't count.
 
-    Many have ``Cats`` in one split and ``cats`` in another, and the public data set has a stray space in a name.
-    Nor does it count whether an accent is a character of its own, as on a Mac, or one with its letter.
+    Many have ``Cats`` in one split and ``cats`` in another, and the public data set has a stray space in a name. Word
+    processors and web pages make dashes, spaces and apostrophes of many kinds, and signs that nobody sees. Nor does it
+    count whether an accent is a character of its own, as on a Mac, or one with its letter.
 
-    >>> same_name("Guinea- pigs") == same_name("guinea_Pigs")
+    >>> same_name("Guinea- pigs") == same_name("guinea_Pigs") == same_name("Guinea\u2013pig\u2019s\u00a0")
     True
     """
-    return re.sub(r"[\s_-]+", "", _composed(folder).casefold()) or folder
+    letters = (letter for letter in _composed(_composed(folder).casefold()) if not _is_gap(letter))
+    return "".join(letters) or folder
+
+
+def _is_gap(letter: str) -> bool:
+    """Tell whether a character only stands between others: spaces, dashes, quotation marks, what nobody sees."""
+    return letter in GAPS or unicodedata.category(letter) in ("Zs", "Zl", "Zp", "Pd", "Pc", "Pi", "Pf", "Cf", "Cc")
 
 
 def _composed(name: str) -> str:

@@ -18,6 +18,7 @@ from skinlib.base.files import written_whole
 from skinlib.data.clinical import COMMIT, FILES_URL, KAGGLE_PAGE, MANIFEST, REPOSITORY
 from skinlib.data.conditions import UNPACKED
 from skinlib.data.dataset import DataSet
+from skinlib.data.left_out import in_words
 from skinlib.data.splits import check_audited
 
 RELEASED = "2026-11-24"
@@ -126,7 +127,7 @@ def describe(data: DataSet) -> dict:
     described = {"drawn": SAMPLE, "clinical": CLINICAL}.get(data.kind, _own(data))
     described = described | {
         "rai:dataBiases": [*described.get("rai:dataBiases", []), *_one_size(data)],
-        "rai:dataLimitations": [*described.get("rai:dataLimitations", []), _leak(data.photos)],
+        "rai:dataLimitations": [*described.get("rai:dataLimitations", []), *_left_out(data), _leak(data.photos)],
     }
     manifest = pd.read_csv(MANIFEST)
     published = set(zip(manifest.path, manifest.sha256, strict=True))
@@ -190,6 +191,11 @@ def _leak(photos: pd.DataFrame) -> str:
         f"By photo_id, {len(photos)} files show {photos.photo_id.nunique()} photos{leak if len(test) else ''}. "
         "Keep each photo_id on one side of a split."
     )
+
+
+def _left_out(data: DataSet) -> list[str]:
+    words = in_words(data.missed)
+    return [f"Of what lies in the folder, {words}. It is not described here."] if words else []
 
 
 def _file(number: int, row, published: bool) -> dict:

@@ -14,6 +14,7 @@ from skinlib.base.store import Store
 from skinlib.data.classes import Classes
 from skinlib.data.folders import Layout, why_not
 from skinlib.data.reading import read
+from skinlib.data.walking import missed
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +54,15 @@ class DataSet:
 
     @property
     def damaged(self) -> pd.DataFrame:
-        """The rows of ``left_out`` that should be photos by place and name, and whose content can't be read."""
-        files = [not why_not(self.layout, self.root / path) for path in self.left_out.path]
+        """The rows of ``left_out`` that should be photos by place and name, and whose content can't be used."""
+        files = [not why_not(self.layout, path) for path in self.left_out.path]
         return self.left_out[np.array(files, dtype=bool)].reset_index(drop=True)
+
+    @property
+    def missed(self) -> pd.DataFrame:
+        """The rows of ``left_out`` that a person would miss: all but what an operating system leaves in folders."""
+        rows = [missed(row.path, row.reason) for row in self.left_out.itertuples()]
+        return self.left_out[np.array(rows, dtype=bool)].reset_index(drop=True)
 
     def path(self, row_path: str) -> Path:
         """Return the file of a row of ``photos``, given its path there."""

@@ -6,16 +6,15 @@ class above them. Introduced in chapter 1, Data exploration.
 """
 
 import os
-import re
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from skinlib.base.errors import InputError
 from skinlib.base.settings import SPLITS
-from skinlib.data.classes import Classes, from_folders
+from skinlib.data import walking
+from skinlib.data.classes import Classes, from_folders, same_name
 from skinlib.data.conditions import CONDITIONS, UNPACKED
+from skinlib.data.walking import folders_in, hidden_or_systems, is_text, walk
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -24,12 +23,6 @@ SPLIT_NAMES = {
 }
 """What the folders of the splits are called, in any case, alone or followed by one of SPLIT_ENDINGS."""
 SPLIT_ENDINGS = ("", "set", "data", "dataset", "images", "photos")
-PHOTO_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".tif", ".tiff", ".bmp")
-"""By which a file is taken for a photo where its place doesn't tell. Elsewhere its content decides."""
-SYSTEM_FILES = ("thumbs.db", "desktop.ini", "icon\r")
-"""Files that an operating system leaves in folders of photos, in lower case. Others of that kind begin with a dot."""
-SYSTEM_FOLDERS = ("__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found")
-"""Folders that systems, archives and network drives leave there: Apple's zip files have the first one."""
 EXPECTED = (
     "expected a folder for each class, or train/ and test/ (and validation/) that hold one for each class; see README"
 )
@@ -60,10 +53,10 @@ def find_root(folder: Path) -> Path:
 
     Raises InputError where there is no such folder.
     """
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise InputError(f"{folder}: no such folder: {EXPECTED}")
     for _ in range(3):
-        below = _folders(folder)
+        below = folders_in(folder)
         named = [name for name in below if name in UNPACKED and split_folders(folder / name)]
         alone = [name for name in below if len(below) == 1 and _wraps(folder, name)]
         if split_folders(folder) or not (named or alone):
@@ -88,10 +81,10 @@ def look(root: Path) -> Layout:
     """
     splits = split_folders(root)
     # Beside class folders a plain folder may have anything; within a split's folder every folder is a class.
-    names = {name for _, folder in splits for name in _folders(root / folder)} if splits else _with_files(root)
-    names = {name for name in names if _is_text(name)}
+    names = {name for _, folder in splits for name in folders_in(root / folder)} if splits else _with_files(root)
+    names = {name for name in names if is_text(name)}
     if not names:
-        raise InputError(f"{root}: holds no folder with photos: {EXPECTED}")
+        raise InputError(f"{root}: holds no folder with photos{_instead(root)}: {EXPECTED}")
     return Layout(root, splits or (("train", ""),), from_folders(names, CONDITIONS))
 
 
@@ -100,7 +93,7 @@ def split_folders(folder: Path) -> tuple[tuple[str, str], ...]:
 
     Two folders for one split both count.
     """
-    named = [(split, name) for split in SPLITS for name in _folders(folder) if split_of(name) == split]
+    named = [(split, name) for split in SPLITS for name in folders_in(folder) if split_of(name) == split]
     return tuple(named) if any(split != "validation" for split, _ in named) else ()
 
 
@@ -110,7 +103,7 @@ def split_of(name: str) -> str | None:
     >>> split_of("Testing"), split_of("train_set"), split_of("val"), split_of("cat")
     ('test', 'train', 'validation', None)
     """
-    bare = re.sub(r"[\s_-]+", "", name.casefold())
+    bare = same_name(name)
     for split, words in SPLIT_NAMES.items():
         if any(bare == word + ending for word in words for ending in SPLIT_ENDINGS):
             return split
@@ -120,107 +113,85 @@ def split_of(name: str) -> str | None:
 def list_files(layout: Layout) -> tuple[list[str], list[tuple[str, str]]]:
     """Return (relative paths of the files that may be photos of a class, [(path, reason)] of the others).
 
-    Of files that have no place in the layout, only those are named that look like photos and aren't hidden: nothing
-    that a person would miss goes unsaid, and a README is no photo that was left out.
+    Of files that have no place in the layout those are named that look like photos, or may hold some: nothing that a
+    person would miss goes unsaid, and a README is no photo that was left out.
     """
     files: list[str] = []
     left_out: list[tuple[str, str]] = []
-    for path in _walk(layout.root, left_out):
-        relative = path.relative_to(layout.root).as_posix()
-        reason = why_not(layout, path)
-        looks_like_one = relative.lower().endswith(PHOTO_ENDINGS)
-        missed_by_nobody = reason in UNSEEN or (reason == NO_PLACE and not looks_like_one)
-        if not reason:
-            files.append(relative)
-        elif layout.place(relative) or not missed_by_nobody:
+    for path, problem in walk(layout.root):
+        in_place = layout.place(f"{path}/" if problem else path) is not None
+        reason = problem or why_not(layout, path)
+        if reason == walking.NO_PLACE:
+            reason = walking.why_out_of_place(layout.root, path)
+            in_place = bool(reason)
+        if not reason and in_place:
+            files.append(path)
+        elif in_place or (reason and walking.missed(path, reason) and not walking.in_tools_folder(path)):
             # A name that isn't valid text would break every table and file written later.
-            left_out.append((relative.encode(errors="replace").decode(), reason))
+            left_out.append((path.encode(errors="replace").decode(), reason))
     return files, left_out
 
 
-NO_PLACE = "not in the folder of a class"
-HIDDEN, OF_THE_SYSTEM = "hidden file", "left by the operating system"
-UNSEEN = (HIDDEN, OF_THE_SYSTEM)
-"""Why a file is left out that nobody knows of who looks at the folder."""
+def why_not(layout: Layout, path: str) -> str:
+    """Say why the file at ``path``, relative to the root with "/", can't be one of the photos; "" if it may be."""
+    reason = walking.why_no_photo(layout.root, path)
+    return reason or ("" if layout.place(path) else walking.NO_PLACE)
 
 
-def why_not(layout: Layout, path: Path) -> str:
-    """Say why the file at ``path`` can't be a photo of the data set, judged by its place and name; "" if it may be."""
-    parts = path.relative_to(layout.root).parts
-    if any(part.startswith(".") for part in parts):
-        return HIDDEN
-    if parts[-1].lower() in SYSTEM_FILES or any(part.lower() in SYSTEM_FOLDERS for part in parts[:-1]):
-        return OF_THE_SYSTEM
-    if not _is_text(str(path)):
-        return "its name is not valid text"
-    if path.is_symlink():
-        if not path.exists():
-            return "a link that leads nowhere"
-        if not path.resolve().is_relative_to(layout.root.resolve()):
-            return "a link that leads out of the folder"
-        if path.is_dir():
-            return "a link to a folder"
-    if not path.is_file():
-        return "not a file"
-    return "" if layout.place("/".join(parts)) else NO_PLACE
+def photos_below(folder: Path) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return (paths of the files below ``folder`` that may be photos, [(path, reason)] of the others), whatever it is.
 
-
-def commonest(left_out: list[tuple[str, str]]) -> str:
-    """Return the reason for which most files were left out, in words for people.
-
-    >>> commonest([("a", "empty file"), ("b", "empty file"), ("c", "hidden file")])
-    'empty file (2 of 3)'
+    The paths are relative to it, with "/", in the order in which a person would sort them. What nobody would miss, such
+    as a README, is in neither list.
     """
-    (reason, count), *_ = Counter(reason for _, reason in left_out).most_common(1)
-    return reason if count == len(left_out) else f"{reason} ({count} of {len(left_out)})"
+    files: list[str] = []
+    left_out: list[tuple[str, str]] = []
+    for path, problem in walk(folder):
+        reason = problem or walking.why_no_photo(folder, path)
+        if not reason:
+            reason = walking.why_out_of_place(folder, path)
+            if reason == walking.NO_PLACE:
+                files.append(path)
+            elif reason:
+                left_out.append((path, reason))
+        elif walking.missed(path, reason) and not walking.in_tools_folder(path):
+            left_out.append((path, reason))
+    return files, left_out
 
 
-def _walk(root: Path, left_out: list[tuple[str, str]]) -> Iterator[Path]:
-    def unreadable(error):
-        left_out.append((Path(error.filename).relative_to(root).as_posix(), f"cannot be opened ({error.strerror})"))
-
-    for folder, subfolders, names in os.walk(root, onerror=unreadable):
-        subfolders.sort()
-        links = [name for name in subfolders if os.path.islink(os.path.join(folder, name))]
-        yield from (Path(folder, name) for name in sorted([*names, *links]))
-
-
-def _folders(folder: Path) -> list[str]:
-    """Return the names of the folders in ``folder``, in alphabetical order: no hidden ones, no system's, no links."""
+def _instead(root: Path) -> str:
+    """Say what a folder without class folders holds instead, in a few words: "" where there is nothing."""
     try:
-        with os.scandir(folder) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    except OSError:
-        return []
-    return [name for name in names if not _unseen(name, SYSTEM_FOLDERS)]
+        with os.scandir(root) as entries:
+            inside = [entry.name for entry in entries if not hidden_or_systems(entry.name)]
+    except OSError as error:
+        return f", since it cannot be opened ({error.strerror})"
+    links = [name for name in inside if os.path.islink(root / name) and os.path.isdir(root / name)]
+    photos = [name for name in inside if name.lower().endswith(walking.PHOTO_ENDINGS)]
+    archives = [name for name in inside if name.lower().endswith(walking.ARCHIVE_ENDINGS)]
+    forbidden = [path for path, problem in walk(root) if problem]
+    if forbidden:
+        return f", since {len(forbidden)} folders in it cannot be opened (check their permissions)"
+    if links:
+        return f", but {len(links)} links to folders, which are not followed (name the folder that they lie in)"
+    if photos:
+        return f", but {len(photos)} photos that are in no folder of a class"
+    return f", but {len(archives)} archives (unpack them)" if archives else ""
 
 
 def _with_files(folder: Path) -> set[str]:
     """Return the names of the folders in ``folder`` that hold a file which a person sees, at any depth."""
-    return {name for name in _folders(folder) if _holds_file(folder / name)}
+    return {name for name in folders_in(folder) if _holds_file(folder / name)}
 
 
 def _holds_file(folder: Path) -> bool:
-    for _, below, files in os.walk(folder):
-        below[:] = [name for name in below if not _unseen(name, SYSTEM_FOLDERS)]
-        if not all(_unseen(name, SYSTEM_FILES) for name in files):
-            return True
-    return False
+    return any(not problem and not any(map(hidden_or_systems, path.split("/"))) for path, problem in walk(folder))
 
 
 def _photos(folder: Path) -> list[str]:
     """Return the names of the files in ``folder`` itself that look like photos."""
-    names = (name for name in os.listdir(folder) if name.lower().endswith(PHOTO_ENDINGS))
-    return [name for name in names if not name.startswith(".")]
-
-
-def _unseen(name: str, of_the_system: tuple[str, ...]) -> bool:
-    return name.startswith(".") or name.lower() in of_the_system
-
-
-def _is_text(name: str) -> bool:
     try:
-        name.encode()
-    except UnicodeEncodeError:  # bytes of another encoding
-        return False
-    return True
+        names = [name for name in os.listdir(folder) if name.lower().endswith(walking.PHOTO_ENDINGS)]
+    except OSError:
+        return []
+    return [name for name in names if not name.startswith(".")]

@@ -1,6 +1,7 @@
 """Open the data that the settings choose. Introduced in chapter 1, Data exploration."""
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,12 +9,13 @@ import pandas as pd
 
 from skinlib.base.errors import InputError
 from skinlib.base.settings import Settings, load_settings
+from skinlib.data import brushes
 from skinlib.data.catalogue import catalogue
 from skinlib.data.clinical import clinical_folder, clinical_hashes
-from skinlib.data.conditions import CONDITIONS
+from skinlib.data.conditions import CONDITIONS, SPLIT_FOLDERS
 from skinlib.data.dataset import DataSet
 from skinlib.data.folders import find_root, look
-from skinlib.data.sample import TRUTH_COLUMNS, sample_folder
+from skinlib.data.sample import COPY_KINDS, TRUTH_COLUMNS, sample_folder
 
 
 def open_data(settings: Settings | None = None) -> DataSet:
@@ -22,8 +24,8 @@ def open_data(settings: Settings | None = None) -> DataSet:
     ``settings.data`` is "sample" (drawn on first use), "clinical" (fetched before), or a folder: of class folders, or
     of splits that hold them (:mod:`skinlib.data.folders`), or the one above as archives unpack. What the photos are is
     told by their content, never by a folder's name: "drawn" are those that a ``truth.csv`` of this package lists with
-    their SHA-256, "clinical" those of the shipped manifest, "own" all others. Raises InputError where there is no such
-    folder, or no photo in it.
+    their names and their SHA-256, "clinical" those of the shipped manifest, "own" all others. Raises InputError where
+    there is no such folder, or no photo in it.
     """
     settings = settings or load_settings()
     if settings.data == "sample":
@@ -56,18 +58,33 @@ def open_data(settings: Settings | None = None) -> DataSet:
 def _truth(root: Path, photos: pd.DataFrame) -> pd.DataFrame | None:
     """Return what was planted in drawn photos; None unless truth.csv is ours and lists every photo by its content.
 
-    People have files of that name, and a copy of ours beside other photos says nothing about them.
+    People have files of that name, and a copy of ours beside other photos says nothing about them. Nor does a table of
+    somebody's own in our columns: each row must name its photo, and have its mask, as the simulation does.
     """
     file = root / "truth.csv"
     try:
         # The first line alone, since a file of somebody's own may be large; and reading a pipe would wait for ever.
-        if not file.is_file() or not set(TRUTH_COLUMNS) <= set(pd.read_csv(file, nrows=0).columns):
+        if not file.is_file() or not _has_our_columns(file):
             return None
         truth = pd.read_csv(file, keep_default_na=False)
-    except (OSError, ValueError):  # pandas' errors of parsing and decoding are ValueErrors
+        listed = truth.set_index("path").loc[photos.path]
+        ours = bool((listed.sha256 == photos.sha256.to_numpy()).all()) and all(map(_is_drawn, listed.itertuples()))
+        return truth if ours and all(os.path.isfile(root / mask) for mask in listed["mask"]) else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # as pandas says it of a table of others
         return None
-    listed = set(zip(truth["path"].astype(str), truth["sha256"].astype(str), strict=True))
-    return truth if set(zip(photos.path, photos.sha256, strict=True)) <= listed else None
+
+
+def _has_our_columns(file: Path) -> bool:
+    with file.open("rb") as stream:
+        first = stream.readline(1000)
+    return set(TRUTH_COLUMNS) <= set(first.decode(errors="replace").strip().split(","))
+
+
+def _is_drawn(row) -> bool:
+    """Tell whether a row of a truth.csv names its photo as the simulation does, and shows what it can draw."""
+    place = f"{SPLIT_FOLDERS[row.split]}/{CONDITIONS[row.label].folder}/{row.label}-"
+    drawn = row.condition in CONDITIONS.keys and row.kind in ("original", *COPY_KINDS) and row.source.startswith("s")
+    return drawn and int(row.tone) in brushes.TONES and row.Index.startswith(place)
 
 
 def _fingerprint(photos: pd.DataFrame) -> str:

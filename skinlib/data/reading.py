@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import PIL
 from PIL import Image, ImageOps
 
 from skinlib.base.errors import InputError
+from skinlib.data.jpeg import lacks_end_alone
+from skinlib.data.kinds import SAVE_ANEW, tiff_of_other_kind, why_unreadable
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 """What a photo may be stored as. Pillow knows dozens more that no camera writes, and each is code open to attack."""
@@ -26,8 +27,10 @@ SCAN_LIMIT = 100
 """Scans above which a JPEG isn't decoded. Cameras write one, web sites about ten; thousands keep a decoder busy for a
 minute."""
 
-SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"GIF8", b"II*\0", b"MM\0*", b"BM")
-"""First bytes of the formats above, to tell a photo cut short in its header from something else."""
+LEAST_SIDE = 16
+"""Pixels that a photo needs in height and in width to show anything. Small data sets have 28 or 32."""
+
+TOO_SMALL = f"too small to see anything, less than {LEAST_SIDE} pixels wide or high"
 
 SCANS = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 """How each scan of a JPEG begins: its length and the number of its components."""
@@ -36,7 +39,7 @@ SCANS = re.compile(rb"\xff\xda\x00(?:\x08\x01|\x0a\x02|\x0c\x03|\x0e\x04)")
 class PhotoError(InputError):
     """A photo that can't be used. ``path`` says which, ``reason`` why, in a few words."""
 
-    def __init__(self, path, reason: str, remedy: str = "leave it out, or save it anew as JPEG or PNG"):
+    def __init__(self, path, reason: str, remedy: str = SAVE_ANEW):
         self.path = str(path)
         self.reason = reason
         self.remedy = remedy
@@ -67,8 +70,9 @@ def decode(data: bytes, name="photo", pixel_limit: int | None = None) -> np.ndar
     """Decode an image file's bytes to uint8 (height, width, 3), RGB, 0 to 255.
 
     The content decides the format, never the name. EXIF orientation is applied; transparency is laid over white;
-    16-bit channels keep their high byte; of an animation the first frame counts. Colour profiles are not applied,
-    as in OpenCV and TensorFlow, so CMYK comes out as its plain complement.
+    16-bit channels keep their high byte; of an animation the first frame counts. A JPEG that lacks its end mark alone,
+    and no pixel, is read. Colour profiles are not applied, as in OpenCV and TensorFlow, so CMYK comes out as its plain
+    complement.
 
     Raises PhotoError, with ``name`` as its path, when the bytes are no photo, are cut short or damaged, claim more than
     ``pixel_limit`` pixels (by default PIXEL_LIMIT), or are a JPEG of more than SCAN_LIMIT scans. A flipped bit inside
@@ -87,41 +91,66 @@ def decode_with_format(data: bytes, name, pixel_limit: int | None = None) -> tup
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > pixel_limit:
             raise Image.DecompressionBombError
-        if image.format in ("JPEG", "MPO") and len(SCANS.findall(data)) > SCAN_LIMIT:
-            raise PhotoError(name, f"a JPEG of more than {SCAN_LIMIT} scans", "leave it out, or save it anew")
         # Two phone photos in one file are a JPEG to everyone but Pillow.
         kind = "JPEG" if image.format == "MPO" else str(image.format)
-        return _to_rgb(image, name), kind
+        if kind == "JPEG" and len(SCANS.findall(data)) > SCAN_LIMIT:
+            raise PhotoError(name, f"a JPEG of more than {SCAN_LIMIT} scans", "leave it out, or save it anew")
+        if kind == "TIFF" and (refused := tiff_of_other_kind(data, image.tag_v2)):  # type: ignore[attr-defined]
+            raise PhotoError(name, *refused)
+        return _to_rgb(image), kind
     except PhotoError:
         raise
     except Image.DecompressionBombError:
         limit = f"{pixel_limit // 10**6} million"
         raise PhotoError(name, f"too many pixels, more than {limit}", "leave it out, or make it smaller") from None
-    except PIL.UnidentifiedImageError:
-        known = data.startswith(SIGNATURES) or data[4:12] == b"ftypavif"
-        raise PhotoError(name, "truncated or damaged" if known else "not an image in a format we read") from None
     except MemoryError:
         raise PhotoError(name, "does not fit into memory") from None
     except Exception:  # Pillow's decoders raise nearly every built-in exception on damaged bytes
-        raise PhotoError(name, "truncated or damaged") from None
+        photo = _without_end(data)
+        if photo is None:
+            raise PhotoError(name, *why_unreadable(data)) from None
+        return photo, "JPEG"
 
 
-def _to_rgb(image: Image.Image, name) -> np.ndarray:
+def _without_end(data: bytes) -> np.ndarray | None:
+    """Return a JPEG that lacks its end mark but none of its pixels, as :func:`decode` would; None for any other."""
+    if not data.startswith(b"\xff\xd8\xff"):
+        return None
+    try:
+        return lacks_end_alone(data, lambda whole: _to_rgb(Image.open(io.BytesIO(whole), formats=("JPEG",))))
+    except Exception:  # as above: damaged
+        return None
+
+
+def large_enough(photo: np.ndarray, name) -> np.ndarray:
+    """Return ``photo``, uint8 (H, W, 3), as it is. Raises PhotoError where nobody could see anything in it."""
+    if min(photo.shape[:2]) < LEAST_SIDE:
+        raise PhotoError(name, TOO_SMALL, "leave it out, or use the photo in its full size")
+    return photo
+
+
+def _to_rgb(image: Image.Image) -> np.ndarray:
     """Decode an opened image to uint8 (height, width, 3), upright, RGB, over white."""
     image.load()
+    # Pillow would take the turn from there, too; no browser does.
+    for other in ("xmp", "XML:com.adobe.xmp", "Raw profile type exif"):
+        image.info.pop(other, None)
     # A damaged EXIF block says nothing about the pixels: such a photo stays as it is stored.
     with contextlib.suppress(Exception):
         ImageOps.exif_transpose(image, in_place=True)
-    if image.mode in ("I", "F"):
-        raise PhotoError(name, "32-bit pixels, whose range is unknown")
     if image.mode.startswith("I;16"):
         # Pillow would clip these at 255. The high byte is what it takes of 16-bit colour, too.
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.has_transparency_data:
+    if image.has_transparency_data and not _unused_alpha(image):
         layer = image.convert("RGBA")
         image = Image.new("RGB", layer.size, "white")
         image.paste(layer, mask=layer.getchannel("A"))
     return np.array(image.convert("RGB"))
+
+
+def _unused_alpha(image: Image.Image) -> bool:
+    """Tell whether a BMP has a place for transparency that its maker left at zero: people see it opaque."""
+    return image.format == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getbbox()
 
 
 @contextlib.contextmanager

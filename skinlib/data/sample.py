@@ -17,7 +17,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from skinlib.base.errors import InputError
-from skinlib.base.files import written_whole
+from skinlib.base.files import write_table, written_whole
 from skinlib.base.fingerprint import key_for
 from skinlib.base.settings import Settings
 from skinlib.data import brushes
@@ -267,7 +267,7 @@ def draw_sample(folder: Path, per_class: int, seed: int) -> pd.DataFrame:
             for _ in pool.map(make, [job for job in jobs if bool(job[1]["of"]) == copies]):
                 bar.update()
     truth = pd.DataFrame(rows)[list(TRUTH_COLUMNS)]
-    truth.to_csv(folder / "truth.csv", index=False)
+    write_table(folder / "truth.csv", truth)
     return truth
 
 

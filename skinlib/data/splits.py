@@ -77,6 +77,34 @@ def grouped(photos: pd.DataFrame, seed: int = 0) -> np.ndarray:
 SPLITTERS = {"official": official, "grouped": grouped}
 
 
+def check_teaching(photos: pd.DataFrame, split: np.ndarray, where: object) -> None:
+    """Raise InputError, which names ``where``, unless a network can learn to tell classes apart on this split.
+
+    ``photos`` has the ``photo_id`` of an audit. The training photos must be of two classes, and show two photos.
+    """
+    train = photos[split == "train"]
+    if train.empty:
+        raise InputError(f"{where} has no training photos: put some into its folder for training")
+    if train.condition.nunique() == 1:
+        only = train.condition.iloc[0]
+        raise InputError(
+            f"{where}: all training photos are of one class, {only!r}, which nothing can be told from: "
+            "add photos of another class"
+        )
+    if train.photo_id.nunique() == 1:
+        raise InputError(
+            f"{where}: all {len(train)} training files show one and the same photo, from which nothing can be learned: "
+            "add others"
+        )
+
+
+def judging(photos: pd.DataFrame, split: np.ndarray) -> np.ndarray:
+    """Return which rows are test photos that can judge, bool (n,): those in the folder of one class alone."""
+    test = photos[split == "test"]
+    certain = test.groupby(_id_column(photos)).condition.transform("nunique") == 1
+    return photos.index.isin(test.index[certain])
+
+
 def notes(photos: pd.DataFrame, split: np.ndarray, classes: Classes) -> list[str]:
     """Return what a reader of the scores on this split must know, a sentence each: what it has no photos of."""
     count = pd.crosstab(photos.condition, split).reindex(index=list(classes.keys), columns=list(SPLITS), fill_value=0)
@@ -88,9 +116,13 @@ def notes(photos: pd.DataFrame, split: np.ndarray, classes: Classes) -> list[str
     for part, so in meaning.items():
         lacking = [classes[key].title for key in present.index[present[part] == 0]]
         if part == "test" and not present["test"].any():
-            sentences.append("there are no test photos: nothing can be judged")
+            sentences.append("there are no test photos: nothing to judge")
         elif lacking:
             sentences.append(f"no {part} photos of {', '.join(lacking)}: {so}")
+    if present["test"].any() and not judging(photos, split).any():
+        sentences.append("every test photo lies in the folders of two classes: nothing to judge")
+    if present["test"].any() and not ((present["train"] > 0) & (present["test"] > 0)).any():
+        sentences.append("no class has both training and test photos: the score says nothing of what was learned")
     if not present["validation"].any():
         sentences.append("there are no validation photos: nothing can be chosen or calibrated on them")
     return sentences
@@ -115,10 +147,7 @@ def folds(photos: pd.DataFrame, n_folds: int = N_FOLDS, n_repeats: int = 1, seed
     from sklearn.model_selection import StratifiedGroupKFold  # what else is here needs less
 
     check_audited(photos)
-    if photos.photo_id.nunique() < n_folds:
-        raise InputError(f"{photos.photo_id.nunique()} photos can't be dealt into {n_folds} folds: add some")
-    if (most := photos.condition.value_counts().max()) < n_folds:
-        raise InputError(f"classes of {most} files at most can't be dealt into {n_folds} folds: add some photos")
+    check_enough(photos, n_folds)
     for repeat in range(n_repeats):
         folding = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed + repeat)
         with warnings.catch_warnings():
@@ -129,6 +158,23 @@ def folds(photos: pd.DataFrame, n_folds: int = N_FOLDS, n_repeats: int = 1, seed
             held_out = np.zeros(len(photos), dtype=bool)
             held_out[rows] = True
             yield held_out
+
+
+def check_enough(photos: pd.DataFrame, n_folds: int = N_FOLDS) -> None:
+    """Raise InputError where photos are too few for folds. Before the audit each content counts as a photo."""
+    n_photos = photos[_id_column(photos)].nunique()
+    if n_photos < n_folds:
+        few = f"{n_photos} photo{'s' * (n_photos != 1)}"
+        raise InputError(f"{few} can't be dealt into {n_folds} folds: a clean split needs {n_folds} or more")
+    if (most := photos.condition.value_counts().max()) < n_folds:
+        raise InputError(
+            f"classes of {most} files at most can't be dealt into {n_folds} folds: a clean split needs {n_folds} or "
+            "more in one of them"
+        )
+
+
+def _id_column(photos: pd.DataFrame) -> str:
+    return "photo_id" if "photo_id" in photos else "content_id"
 
 
 def table(photos: pd.DataFrame, seed: int = 0) -> pd.DataFrame:

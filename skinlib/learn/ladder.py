@@ -13,8 +13,8 @@ from pathlib import Path
 import pandas as pd
 
 from skinlib.audit.copies import audit
-from skinlib.base.errors import SkinlibError
-from skinlib.base.files import written_whole
+from skinlib.base.errors import InputError, SkinlibError
+from skinlib.base.files import write_table, written_whole
 from skinlib.base.fingerprint import result_versions
 from skinlib.base.settings import Settings
 from skinlib.data import splits
@@ -101,6 +101,18 @@ def climb(data: DataSet, settings: Settings, kinds: Mapping[str, Settings]) -> I
                     yield {"rung": rung, "weights": name, "split": split} | judge(predict(data, chosen, split))
 
 
+def check(data: DataSet, settings: Settings) -> None:
+    """Raise InputError, before any work, where a split of the photos teaches or judges nothing."""
+    for name, splitter in splits.SPLITTERS.items():
+        side = splitter(data.photos, settings.seed)
+        splits.check_teaching(data.photos, side, data.root)
+        if not splits.judging(data.photos, side).any():
+            raise InputError(
+                f"{data.root}: nothing to judge on the split {name!r}, which has no test photo of one class alone: "
+                "add photos"
+            )
+
+
 def judge(predictions: pd.DataFrame) -> dict:
     """Return the results on the test photos of a table of predictions: the numeric ones of :data:`RESULT_COLUMNS`."""
     test = predictions[predictions.split == "test"]
@@ -120,10 +132,16 @@ def results(data: DataSet, settings: Settings, out: Path, weights: Sequence[str]
     """Climb the ladder; write ``NAME.csv`` and ``NAME.json``, its provenance, into ``out``; return the former.
 
     NAME is "clinical" for the clinical photos, wherever they lie, and else the data's name. Both files hold figures
-    only, no photo.
+    only, no photo. Raises InputError, before any work, where the photos teach or judge nothing.
     """
+    if not data.has_test:
+        raise InputError(
+            f"{data.root} has no test photos of its own, and the ladder sets their split beside a clean one: put some "
+            "into a folder test/"
+        )
     audited = audit(data)
     data = replace(data, photos=audited.photos)
+    check(data, settings)
     name = "clinical" if data.kind == "clinical" else data.name
     kinds = at_hand(data, settings, weights)
     table = pd.DataFrame(climb(data, settings, kinds))[list(RESULT_COLUMNS)]
@@ -142,7 +160,7 @@ def results(data: DataSet, settings: Settings, out: Path, weights: Sequence[str]
         "date": datetime.now(UTC).date().isoformat(),
     }
     with written_whole(out / f"{name}.csv") as draft:
-        table.round(6).to_csv(draft, index=False)
+        write_table(draft, table.round(6))
     with written_whole(out / f"{name}.json") as draft:
         draft.write_text(json.dumps(provenance, indent=2) + "\n")
     return out / f"{name}.csv"

@@ -1,7 +1,7 @@
 """What a training starts from: audited photos, a split, weights, features. Introduced in chapter 3, Training."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -108,12 +108,8 @@ def prepare(
         raise InputError(f"split {split!r} is not known: use {' or '.join(splits.SPLITTERS)}")
     data = identified(data, runner)
     side = splits.SPLITTERS[split](data.photos, settings.seed)
-    taught = data.photos.condition[side == "train"].unique()
-    if not len(taught):
-        raise InputError(f"{data.root} has no training photos: put some into its folder for training")
-    if len(taught) == 1:
-        raise InputError(
-            f"{data.root}: all training photos are of one class, {taught[0]!r}, which nothing can be told from: "
-            "add photos of another class"
-        )
-    return Prepared(data, split, side, get_weights(settings, data), recipe or Recipe(), settings.seed, runner)
+    splits.check_teaching(data.photos, side, data.root)
+    # A folder of test photos alone brings no training photos of its own; the split made some of them.
+    brought = (data.photos.split == "train").any()
+    taught_on = data if brought else replace(data, photos=data.photos.assign(split=side))
+    return Prepared(data, split, side, get_weights(settings, taught_on), recipe or Recipe(), settings.seed, runner)

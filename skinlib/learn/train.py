@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from skinlib.base.files import write_json, written_whole
+from skinlib.base.files import write_json, write_table, written_whole
 from skinlib.base.fingerprint import key_of
 from skinlib.judge import evaluate
 from skinlib.learn import networks
@@ -64,8 +64,8 @@ def _train_into(folder: Path, prepared: Prepared, identity: dict, key: str) -> N
     folder.mkdir()
     network.save(folder / "model.keras")
     write_json(folder / "labels.json", [asdict(one) for one in prepared.data.classes])
-    pd.DataFrame(history).to_csv(folder / "history.csv", index=False, float_format="%.6g")
-    predictions.to_csv(folder / "predictions.csv", index=False, float_format="%.8g")
+    write_table(folder / "history.csv", pd.DataFrame(history), "%.6g")
+    write_table(folder / "predictions.csv", predictions, "%.8g")
     # From the table as it is kept, so that whoever evaluates it again finds the same digits.
     written = read_predictions(folder / "predictions.csv", prepared.data.classes.keys)
     write_json(folder / "metrics.json", evaluate.metrics(written))

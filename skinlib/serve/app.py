@@ -47,7 +47,6 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
-HEIC = "an iPhone photo (HEIC), which cannot be read here: save it as JPEG and try again"
 
 
 def build(model: ExportedModel) -> gr.Blocks:
@@ -259,9 +258,5 @@ def _forget(app: gr.Blocks, file: Path) -> None:
 
 def _why_not(error: PhotoError) -> str:
     """Return one line for people: why their file cannot be used, and what to do."""
-    with contextlib.suppress(OSError), open(error.path, "rb") as stream:
-        head = stream.read(12)
-        if head[4:8] == b"ftyp" and head[8:12] not in (b"avif", b"avis"):
-            return f"This is {HEIC}."
     # Not the error's own line: it names the file, and that is a place on this server.
     return f"This file cannot be used ({error.reason}): {error.remedy.removeprefix('leave it out, or ')}."

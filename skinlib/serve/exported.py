@@ -134,7 +134,8 @@ class ExportedModel:
     def read(self, path: Path | str) -> np.ndarray:
         """Read a photo from a file that a stranger sent: within the limits on bytes and pixels in ``labels``.
 
-        Returns uint8 (H, W, 3), RGB. Raises :class:`skinlib.data.reading.PhotoError` for anything that isn't a photo.
+        Returns uint8 (H, W, 3), RGB. Raises :class:`skinlib.data.reading.PhotoError` for anything that isn't a photo,
+        or is too small to show anything.
         """
         path, limits = Path(path), self.labels["limits"]
         try:
@@ -148,7 +149,7 @@ class ExportedModel:
         if len(content) > limits["bytes"]:
             limit = limits["bytes"] // 10**6
             raise reading.PhotoError(path, f"too large, more than {limit} MB", "save it smaller, as JPEG")
-        return reading.decode(content, path, limits["pixels"])
+        return reading.large_enough(reading.decode(content, path, limits["pixels"]), path)
 
 
 def answer_files(folder: Path | str, paths: Iterable[Path | str], runner: Callable = threads) -> Iterator[dict]:

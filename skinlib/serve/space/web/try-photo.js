@@ -1,24 +1,11 @@
 // Is it a photo that the page can read? Told from a file's first bytes, before anything is decoded.
 
+import { whatItIs } from "./try-kinds.js";
+
 export const NBSP = "\u00a0";
 export const megabytes = (bytes) => `${Math.round(bytes / 1e6)}${NBSP}MB`;
 
-const HEIC = "an iPhone photo (HEIC), which browsers cannot read: send it to yourself as JPEG, or take it anew after "
-  + "Settings > Camera > Formats > Most Compatible.";
-const OTHER = "not a photo we can read: use JPEG, PNG or WebP.";
-
-/** Tell what the first bytes of a file are: "jpeg" and the like, "heic", "tiff", or null for anything else. */
-function kindOf(bytes) {
-  const text = String.fromCharCode(...bytes.subarray(0, 48));
-  if (text.startsWith("\xff\xd8\xff")) return "jpeg";
-  if (text.startsWith("\x89PNG\r\n\x1a\n")) return "png";
-  if (/^RIFF....WEBP/s.test(text)) return "webp";
-  if (/^GIF8[79]a/.test(text)) return "gif";
-  if (/^....ftyp.*avi[fs]/s.test(text)) return "avif";
-  if (/^....ftyp.*(hei|hev|mif1|msf1)/s.test(text)) return "heic";
-  if (/^(II\*\0|MM\0\*)/.test(text)) return "tiff";
-  return text.startsWith("BM") ? "bmp" : null;
-}
+const LEAST_SIDE = 16; // pixels, as in skinlib/data/reading.py
 
 /** Return the pixels that a file's header claims, or 0. Browsers give no size for pictures too large for them. */
 function claimedPixels(kind, bytes) {
@@ -39,13 +26,13 @@ function claimedPixels(kind, bytes) {
   return 0;
 }
 
-/** Return the pixels of a file that the browser can open, without decoding them, or 0. */
-async function shownPixels(file) {
+/** Return the sides of a photo that the browser can open, without decoding it, or [0, 0]. */
+async function shownSides(file) {
   const image = new Image();
   image.src = URL.createObjectURL(file);
   await new Promise((resolve) => (image.onload = image.onerror = resolve));
   URL.revokeObjectURL(image.src);
-  return image.naturalWidth * image.naturalHeight;
+  return [image.naturalWidth, image.naturalHeight];
 }
 
 /** Count the scans of a JPEG, as skinlib/data/reading.py does: each passes over all pixels, and a few bytes make one more. */
@@ -71,14 +58,17 @@ export async function checked(file, limits) {
   } catch {
     return { reason: "not a file that can be opened: choose a photo." }; // a folder, or a file that has gone
   }
-  const kind = kindOf(head);
-  if (kind === "heic") return { reason: HEIC };
-  if (kind === "tiff") return { reason: "a TIFF, which browsers cannot read: save it as JPEG or PNG." };
-  if (!kind) return { reason: OTHER };
+  const { kind, reason } = whatItIs(head);
+  if (!kind) return { reason };
   const photo = file.slice(0, file.size, `image/${kind}`); // whatever its name says
-  const pixels = (await shownPixels(photo)) || claimedPixels(kind, head);
+  const [width, height] = await shownSides(photo);
+  const pixels = width * height || claimedPixels(kind, head);
   if (pixels > limits.pixels) {
     return { reason: `too large, more than ${limits.pixels / 1e6} million pixels: make it smaller.` };
+  }
+  if (width && Math.min(width, height) < LEAST_SIDE) {
+    const words = `too small to see anything, less than ${LEAST_SIDE} pixels wide or high`;
+    return { reason: `${words}: use the photo in its full size.` };
   }
   if (kind === "jpeg" && scansIn(new Uint8Array(await photo.arrayBuffer())) > limits.scans) {
     return { reason: `a JPEG of more than ${limits.scans} scans: save it anew.` };

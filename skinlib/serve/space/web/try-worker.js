@@ -2,11 +2,11 @@
 // to the pixels that Python would read, and runs the network.
 
 import * as ort from "./ort/ort.wasm.bundle.min.mjs";
+import { decoded, pixels, small, uprightSize } from "./try-decode.js";
 
 const here = (name) => new URL(name, import.meta.url).href;
 const STORE = "skin-try";
 const LONGEST = 640; // of the picture that the page shows, in pixels
-const STRIP = 512; // rows copied at a time: a whole large photo would need a second copy, and phones limit a canvas
 
 let session; // a promise of ONNX Runtime's session
 let newest = 0; // number of the last photo asked for
@@ -99,17 +99,16 @@ async function fetched(address) {
 async function ask({ number, photo: file }) {
   if (number !== newest) return; // another photo was chosen meanwhile
   const start = performance.now();
-  let bitmap;
+  let opened;
   try {
-    // Pillow, too, turns a photo upright, and leaves colour profiles and transparent pixels as they are.
-    const options = { imageOrientation: "from-image", colorSpaceConversion: "none", premultiplyAlpha: "none" };
-    bitmap = await createImageBitmap(file, options);
+    opened = await decoded(file);
   } catch {
     return postMessage({ number, damaged: true });
   }
   try {
-    const photo = new ort.Tensor("uint8", pixels(bitmap), [bitmap.height, bitmap.width, 3]);
-    const picture = small(bitmap);
+    const [width, height] = uprightSize(opened);
+    const photo = new ort.Tensor("uint8", pixels(opened), [height, width, 3]);
+    const picture = small(opened, LONGEST);
     const { probabilities, strangeness, evidence } = await (await session).run({ photo });
     const answer = {
       probabilities: Array.from(probabilities.data),
@@ -121,44 +120,6 @@ async function ask({ number, photo: file }) {
   } catch (error) {
     postMessage({ number, broken: String(error) });
   } finally {
-    bitmap.close();
+    opened.bitmap.close();
   }
-}
-
-/** Return a bitmap's pixels over white, as a Uint8Array of height × width × 3: red, green, blue. */
-function pixels(bitmap) {
-  const { width, height } = bitmap;
-  const context = sheet(width, Math.min(height, STRIP));
-  const rgb = new Uint8Array(width * height * 3);
-  let at = 0;
-  for (let top = 0; top < height; top += STRIP) {
-    const rows = Math.min(STRIP, height - top);
-    context.fillRect(0, 0, width, rows);
-    context.drawImage(bitmap, 0, -top);
-    const { data } = context.getImageData(0, 0, width, rows);
-    for (let i = 0; i < data.length; i += 4) {
-      rgb[at++] = data[i];
-      rgb[at++] = data[i + 1];
-      rgb[at++] = data[i + 2];
-    }
-  }
-  return rgb;
-}
-
-/** Return a copy of a bitmap to show, over white. */
-function small(bitmap) {
-  const shrink = Math.min(1, LONGEST / Math.max(bitmap.width, bitmap.height));
-  const size = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * shrink)));
-  const context = sheet(...size);
-  context.imageSmoothingQuality = "high";
-  context.fillRect(0, 0, ...size);
-  context.drawImage(bitmap, 0, 0, ...size);
-  return context.canvas.transferToImageBitmap();
-}
-
-/** Return the context of a new canvas, to be filled with white; it stays in main memory, where pixels are exact. */
-function sheet(width, height) {
-  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "white";
-  return context;
 }
