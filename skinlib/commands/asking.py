@@ -25,12 +25,17 @@ def _predict(options) -> int:
     if is_export(options.run):
         from skinlib.serve.exported import ExportedModel, answer_files
 
-        title = ExportedModel(options.run).title
+        exported = ExportedModel(options.run)
+        title, number = exported.title, sum(one["learned"] for one in exported.labels["conditions"])
+        notes = [exported.words["promise"], exported.words["record"]]
         answers = list(answer_files(options.run, options.images, runner_of(options)))
     elif options.cluster is None:
+        from skinlib.judge import measured
         from skinlib.learn.runs import Run
 
         run = Run(options.run)
+        number, split = len(measured.learned_from(run.predictions)), run.provenance["settings"]["split"]
+        notes = [f"its score: {measured.in_words(split, run.predictions, run.provenance['data']['name'])}"]
         answers = _run_answers(run, options.images)
 
         def title(key):
@@ -49,7 +54,9 @@ def _predict(options) -> int:
             if "percent" in answer:  # as the app and the page show it
                 words = f"{title(best)} ({answer['percent'][best]} %)"
                 words = f"I don't know ({answer['doubt']}; if anything, {words})" if answer["doubt"] else words
-            print(f"{printable(answer['path'])}: {words}; not a diagnosis")
+            print(f"{printable(answer['path'])}: {words}, if it shows one of {number} classes; not a diagnosis")
+    for note in notes if not options.json and len(answers) else ():
+        print(f"note: {printable(note)}", file=sys.stderr)
     return 2 if any("error" in answer for answer in answers) else 0
 
 

@@ -56,6 +56,35 @@ footer .divider { display: none !important; }
 .try .bar { display: block; height: 0.5rem; border-radius: 0.25rem; min-width: 1px; margin-top: 0.15rem; }
 .try .doubt .bar { opacity: 0.45; }
 """
+SCRIPT = """<script>
+// As soon as another photo is chosen, or taken away, the answer to the one before goes, whatever becomes of the new.
+const begin = () => document.querySelector("#begin")?.click();
+// Gradio's page takes nothing that the browser doesn't call a picture. The server looks at what a file holds.
+const asPhotos = (files) => {
+  const all = new DataTransfer();
+  for (const file of files) all.items.add(new File([file], file.name || "photo", { type: "image/jpeg" }));
+  return all;
+};
+const called = (files) => [...files].every((file) => file.type.startsWith("image/"));
+addEventListener("change", ({ target }) => {
+  if (target.type !== "file" || !target.closest("#photo") || !target.files.length) return;
+  begin();
+  if (!called(target.files)) target.files = asPhotos(target.files).files;
+}, true);
+addEventListener("drop", (event) => {
+  if (!event.target.closest?.("#photo") || !event.dataTransfer.files.length) return;
+  begin();
+  if (called(event.dataTransfer.files)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const options = { bubbles: true, cancelable: true, dataTransfer: asPhotos(event.dataTransfer.files) };
+  event.target.dispatchEvent(new DragEvent("drop", options));
+}, true);
+addEventListener("click", ({ target }) => {
+  if (target.closest?.("#photo .source-selection, #photo .icon-button-wrapper")) begin();
+}, true);
+</script>"""
+"""What the page does beside what Gradio's does."""
 
 
 def first_words(model: ExportedModel) -> str:

@@ -24,7 +24,7 @@ def card(run: Run, labels: dict) -> str:
     titles = {
         learned: [one["title"] for one in labels["conditions"] if one["learned"] == learned] for learned in (1, 0)
     }
-    never = f"\nIt never learned {listed(titles[0])}: there was no photo to learn from.\n" if titles[0] else ""
+    never = f"It never learned {listed(titles[0])}: there was no photo to learn from." if titles[0] else ""
     return f"""---
 {yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---
 
@@ -45,7 +45,8 @@ Each photo has one vote; the test photos come from {TEST_SETS[model["split"]]}.
 {plain(words["promise"])}
 
 It may also say "I don't know" where it notices that a photo is unlike those it learned from. It may notice nothing:
-no answer says that a photo shows one of the above. Both limits were chosen on validation photos, and do worse on others.
+no answer says that a photo shows one of the above. Both limits were chosen on validation photos, and do worse on
+others.
 
 ## Files
 
@@ -58,8 +59,8 @@ no answer says that a photo shows one of the above. Both limits were chosen on v
 
 One input, `photo`: a decoded photo, uint8 (height, width, 3), RGB, upright, of any size. Resizing, preprocessing,
 network and temperature ({labels["temperature"]:.3f}) are inside. Outputs: `probabilities` ({n}, calibrated),
-`strangeness` (above {labels["strangeness_limit"]:.4f} a photo seems unlike the training photos; below it nobody knows) and `evidence`
-({n} × {rows} × {columns}: what each place adds to the logit of each {words["class"]}).
+`strangeness` (above {labels["strangeness_limit"]:.4f} a photo seems unlike the training photos; below it nobody knows)
+and `evidence` ({n} × {rows} × {columns}: what each place adds to the logit of each {words["class"]}).
 
 ```python
 import numpy, onnxruntime

@@ -120,8 +120,8 @@ def _stranger(labels: dict, skin: bool) -> str:
     titles = {condition["key"]: condition["title"] for condition in labels["conditions"]}
     lacking = [titles[key] for key in judged["absent"]]
     return (
-        f"on {judged['photos']} photos of the data called {judged['data']}, none of them among the first collection, it "
-        f"was right for {_share(judged['accuracy'], judged['accuracy_interval'])}"
+        f"on {judged['photos']} photos of the data called {judged['data']}, none of them among the first collection, "
+        f"it was right for {_share(judged['accuracy'], judged['accuracy_interval'])}"
         f"{f' ({listed(lacking)} not among them)' if lacking else ''}. Yours are from elsewhere, too."
     )
 
@@ -139,8 +139,8 @@ def _promise(labels: dict) -> str:
     because = (
         f"there were {photos} validation photos"
         if photos < LEAST_ANSWERED
-        else f"no threshold that answers {LEAST_ANSWERED} or more of the {photos} validation photos made {target} of the "
-        "answers right"
+        else f"no threshold that answers {LEAST_ANSWERED} or more of the {photos} validation photos made {target} of "
+        "the answers right"
     )
     return (
         f'It promises nothing about its answers, so it says "I don\'t know" to every photo and shows its best guess: a '
