@@ -107,7 +107,7 @@ def ours(settings: Settings) -> tuple[np.ndarray, Clock]:
         yield from runner.threads(made, items)
         clock("features")
 
-    predictions = train(prepare(data, settings, recipe=Recipe(epochs=EPOCHS), runner=clocked)).predictions
+    predictions = train(prepare(data, settings, "official", Recipe(epochs=EPOCHS), clocked)).predictions
     clock("head and predictions")
     return evaluate.probabilities(predictions[predictions.split == "test"]), clock
 

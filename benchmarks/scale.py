@@ -93,7 +93,7 @@ def measure(stage: str, folder: str, cache: str, bits: int) -> dict:
         elif stage == "features":
             extraction.features(data, weights, bits=bits)
         elif stage == "head":
-            train(prepare(data, settings, recipe=Recipe(bits=bits)), run)
+            train(prepare(data, settings, "official", Recipe(bits=bits)), run)
         elif stage == "fine-tuning":
             more = {"steps": fine_tuning(data, weights, bits)}
         elif stage == "answers":

@@ -143,11 +143,11 @@ def resnet_weights(sample_settings, sample):
 
 @pytest.fixture(scope="session")
 def run(tiny_settings, sample):
-    """Return the run of the plain recipe on the quick sample. It is shared: don't write into its folder."""
+    """Return the run of the plain recipe on the official split of the quick sample. It is shared: don't write there."""
     from skinlib.learn.prepared import prepare
     from skinlib.learn.train import train
 
-    return train(prepare(sample, tiny_settings))
+    return train(prepare(sample, tiny_settings, "official"))
 
 
 @pytest.fixture(scope="session")

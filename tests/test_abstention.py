@@ -59,14 +59,14 @@ def test_area_tells_them_apart():
 def test_threshold_by_hand():
     # Right among the first k of TEN: 1, 2, 3, 3, 4, 5, 5, 6, 6, 6.
     for accuracy, answered in ((1.0, 3), (0.8, 6), (0.75, 8), (0.6, 10), (0.0, 10)):
-        threshold = abstention.threshold_for(TEN, accuracy)
+        threshold = abstention.threshold_for(TEN, accuracy, least=1)
         assert len(abstention.answered(TEN, threshold)) == answered, accuracy
-    assert abstention.threshold_for(sure([0.9, 0.5], [0, 1]), 0.9) == math.inf
+    assert abstention.threshold_for(sure([0.9, 0.5], [0, 1]), 0.9, least=1) == math.inf
 
 
 def test_threshold_takes_a_share_at_its_word():
     rows = sure(np.linspace(0.99, 0.5, 10), [1] * 9 + [0])
-    assert len(abstention.answered(rows, abstention.threshold_for(rows, 0.9))) == 10  # 9 of 10 are 90 %
+    assert len(abstention.answered(rows, abstention.threshold_for(rows, 0.9, least=1))) == 10  # 9 of 10 are 90 %
     rows = sure(np.linspace(0.99, 0.5, 100), [1] * 93 + [0] * 7)
     assert len(abstention.answered(rows, abstention.threshold_for(rows, 0.93))) == 100
 
@@ -84,7 +84,20 @@ def test_a_promise_made_on_validation_photos_is_kept_there_and_about_kept_on_oth
 def test_copies_do_not_count_in_the_threshold():
     many = TEN.loc[TEN.index.repeat([1, 1, 1, 9, 1, 1, 1, 1, 9, 1])].sample(frac=1, random_state=0)
     for accuracy in (1.0, 0.8, 0.75, 0.6):
-        assert abstention.threshold_for(many, accuracy) == pytest.approx(abstention.threshold_for(TEN, accuracy))
+        once = abstention.threshold_for(TEN, accuracy, least=1)
+        assert abstention.threshold_for(many, accuracy, least=1) == pytest.approx(once)
+    assert len(many) >= abstention.LEAST_ANSWERED and abstention.threshold_for(many, 0.6) == math.inf
+
+
+def test_no_threshold_rests_on_fewer_than_twenty_answers():
+    """Of thirty photos the surest nineteen are right, and no others: 20 of 20 is out of reach."""
+    rows = sure(np.linspace(0.99, 0.6, 30), [1] * 19 + [0] * 11)
+    assert abstention.threshold_for(rows, 0.99) == math.inf
+    assert len(abstention.answered(rows, abstention.threshold_for(rows, 0.99, least=19))) == 19
+    assert len(abstention.answered(rows, abstention.threshold_for(rows, 0.95))) == 20
+    for n in (19, 20):
+        right = sure([0.9] * n, [1] * n)
+        assert math.isfinite(abstention.threshold_for(right, 0.8)) == (n >= abstention.LEAST_ANSWERED)
 
 
 def test_threshold_wants_validation_photos_and_a_share():
@@ -119,7 +132,7 @@ def test_any_number_of_classes(n):
     rows = sure([0.9, 0.8, 0.7, 1.0], [1, 0, 1, 1], n=n)
     curve = abstention.risk_coverage(rows)
     assert curve.threshold.tolist() == [1, 0.9, 0.8, 0.7] and curve.correct.tolist() == [1, 2, 2, 3]
-    assert abstention.threshold_for(rows, 0.75) == 0.7 and abstention.threshold_for(rows, 0.8) == 0.9
+    assert abstention.threshold_for(rows, 0.75, 1) == 0.7 and abstention.threshold_for(rows, 0.8, 1) == 0.9
 
 
 def test_judgement_agrees_with_the_curve():

@@ -49,7 +49,9 @@ def of_kind(run, kind, name):
     """Return the run as if it had learned from other photos."""
     provenance = copy.deepcopy(run.provenance)
     provenance["data"] |= {"kind": kind, "name": name}
-    return SimpleNamespace(provenance=provenance, metrics=run.metrics, backbone=run.backbone, classes=run.classes)
+    return SimpleNamespace(
+        provenance=provenance, metrics=run.metrics, backbone=run.backbone, predictions=run.predictions
+    )
 
 
 def test_photos_of_people_have_no_licence_of_ours(run):

@@ -90,7 +90,7 @@ def test_evaluate_writes_the_metrics(run, tmp_path, capsys):
 
 
 def test_evaluate_against_another_run(run, sample, tiny_settings, tmp_path, capsys):
-    other = train(prepare(sample, tiny_settings, recipe=Recipe(epochs=1)), tmp_path / "other")
+    other = train(prepare(sample, tiny_settings, "official", Recipe(epochs=1)), tmp_path / "other")
     assert main(["evaluate", str(run.path), "--against", str(other.path), "--json", str(tmp_path / "both.json")]) == 0
     compared = json.loads((tmp_path / "both.json").read_text())["comparison"]
     assert compared == evaluate.compare_runs(other.predictions, run.predictions)

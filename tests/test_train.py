@@ -37,7 +37,7 @@ def few(sample):
 def trained(sample, tiny_settings):
     """Return a function that trains on the sample by a recipe given by name, into the shared store."""
 
-    def trains(out=None, split=None, data=sample, **recipe):
+    def trains(out=None, split="official", data=sample, **recipe):
         return train.train(prepare(data, tiny_settings, split, Recipe(**recipe)), out)
 
     return trains
@@ -169,7 +169,7 @@ def test_the_saved_model_is_the_whole_one(run, sample):
 def test_the_same_run_twice_gives_the_same_numbers(run, fresh, tiny_settings):
     """From the photos on: weights drawn, features computed and the head trained anew."""
     shutil.rmtree(fresh.store.root / "features")
-    same(train.train(prepare(fresh, replace(tiny_settings, cache=fresh.store.root))), run)
+    same(train.train(prepare(fresh, replace(tiny_settings, cache=fresh.store.root), "official")), run)
 
 
 def test_training_beats_chance_on_what_it_has_seen(run):
@@ -202,7 +202,7 @@ def test_out_gets_a_copy_and_an_empty_folder_is_taken(run, trained, fits, tmp_pa
 
 
 def test_another_seed_is_another_run(sample, run, tiny_settings):
-    other = prepare(sample, replace(tiny_settings, seed=1)).identity()
+    other = prepare(sample, replace(tiny_settings, seed=1), "official").identity()
     assert other["seed"] == 1 and other["weights"]["sha256"] != run.provenance["weights"]["sha256"]
     assert {name for name in other if other[name] != run.provenance[name]} == {"seed", "weights"}
     assert not (splits.official(sample.photos, 1) == run.predictions.split).all()
@@ -441,7 +441,7 @@ def test_a_plain_folder_of_two_classes_is_learned_on_a_clean_split(of_folder, tm
 
 def test_an_official_validation_split_is_used_as_it_is(of_folder, tmp_path):
     data, settings = of_folder(two_kinds(tmp_path / "stripes", train=6, validation=4, test=3))
-    learned = train.train(prepare(data, settings, recipe=Recipe(epochs=1)))
+    learned = train.train(prepare(data, settings, "official", Recipe(epochs=1)))
     assert learned.provenance["settings"]["split"] == "official"
     assert (learned.predictions.split == data.photos.split).all()
     assert learned.predictions.split.value_counts().to_dict() == {"train": 12, "validation": 8, "test": 6}
@@ -451,7 +451,7 @@ def test_an_official_validation_split_is_used_as_it_is(of_folder, tmp_path):
 
 def test_few_photos_without_any_for_validation_are_learned(of_folder, tmp_path):
     data, settings = of_folder(two_kinds(tmp_path / "stripes", train=2, test=1))
-    learned = train.train(prepare(data, settings, recipe=Recipe(epochs=1)))
+    learned = train.train(prepare(data, settings, "official", Recipe(epochs=1)))
     assert set(learned.metrics) == {"train", "test"} and "val_loss" not in learned.history
 
 
@@ -468,7 +468,7 @@ def test_without_training_photos_nothing_is_learned(of_folder, tmp_path):
     data, settings = of_folder(two_kinds(tmp_path / "stripes", train=2, test=3))
     data = replace(data, photos=data.photos[data.photos.split == "test"].reset_index(drop=True))
     with pytest.raises(InputError, match="has no training photos: put some into its folder for training") as caught:
-        prepare(data, settings)
+        prepare(data, settings, "official")
     assert "\n" not in str(caught.value)
 
 

@@ -27,14 +27,19 @@ def _predict(options) -> int:
     if folder:
         from skinlib.serve.exported import ExportedModel, answer_files
 
-        title = ExportedModel(folder).title
+        exported = ExportedModel(folder)
+        title, number = exported.title, sum(one["learned"] for one in exported.labels["conditions"])
+        notes = [exported.words["promise"], exported.words["record"]]
         images, left_out = _photos_among(options.images)
         answers = list(answer_files(folder, images, runner_of(options))) + left_out
     elif options.cluster is None:
+        from skinlib.judge import measured
         from skinlib.learn.runs import Run
 
         run = Run(options.run)
         images, left_out = _photos_among(options.images)
+        number, split = len(measured.learned_from(run.predictions)), run.provenance["settings"]["split"]
+        notes = [f"its score: {measured.in_words(split, run.predictions, run.provenance['data']['name'])}"]
         answers = _run_answers(run, images) + left_out
 
         def title(key):
@@ -53,7 +58,9 @@ def _predict(options) -> int:
             if "percent" in answer:  # as the app and the page show it
                 words = f"{title(best)} ({answer['percent'][best]} %)"
                 words = f"I don't know ({answer['doubt']}; if anything, {words})" if answer["doubt"] else words
-            print(f"{printable(answer['path'])}: {words}; not a diagnosis")
+            print(f"{printable(answer['path'])}: {words}, if it shows one of {number} classes; not a diagnosis")
+    for note in notes if not options.json and len(answers) else ():
+        print(f"note: {printable(note)}", file=sys.stderr)
     return 2 if any("error" in answer for answer in answers) else 0
 
 

@@ -2,6 +2,7 @@
 
 from argparse import ArgumentParser
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from skinlib.base.errors import InputError
@@ -18,21 +19,35 @@ def add_to(command: Callable[..., ArgumentParser]) -> None:
         "--out", type=Path, required=True, metavar="DIR", help="folder to make: model/, web/ and space/"
     )
     export.add_argument("--data", help="the photos it was trained on (default: those that the run names)")
+    _add_elsewhere(export)
 
     app = command("app", _app, "Serve a run, or an exported model, as an app in the browser.")
     app.add_argument("run", metavar="RUN", type=Path, help="a run, or an export: its folder, or its .onnx file")
-    app.add_argument("--port", type=int, default=7860, help="(default: 7860)")
+    app.add_argument(
+        "--port", help="0 for any that is free (default: GRADIO_SERVER_PORT, or the first free one from 7860 on)"
+    )
     app.add_argument("--data", help="the photos that the run was trained on (default: those that it names)")
+    _add_elsewhere(app)
+
+
+def _add_elsewhere(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--elsewhere",
+        metavar="DATA",
+        help="photos of the same classes from somewhere else: judge the run on these, too, and say how it did",
+    )
 
 
 def _exported(options):
     """Return the exported model of the run that ``options`` name."""
     from skinlib.data.opening import open_data
+    from skinlib.judge.measured import check_clean
     from skinlib.learn.runs import Run
     from skinlib.serve.export import export
 
     run = Run(options.run)
     provenance = run.provenance
+    check_clean(provenance["settings"]["split"], run.predictions, options.run)  # before anything else is looked for
     name, kind = provenance["data"]["name"], provenance["data"]["kind"]
     if options.data is None and (kind == "own" or name not in ("sample", "clinical")):
         raise InputError(f"{options.run} was trained on the folder {name}: name it with --data")
@@ -41,7 +56,8 @@ def _exported(options):
     )  # fmt: skip
     data = open_data(settings)
     say_left_out(data)
-    return export(run, data, settings)
+    elsewhere = None if options.elsewhere is None else open_data(replace(settings, data=options.elsewhere))
+    return export(run, data, settings, elsewhere)
 
 
 def _export(options) -> None:
@@ -59,8 +75,14 @@ def _export(options) -> None:
 
 
 def _app(options) -> None:
-    from skinlib.serve import app
+    from skinlib.serve import address
     from skinlib.serve.exported import ExportedModel
 
+    address.choose(options.port)  # told now, before a minute's work
     folder = export_of(options.run)
-    app.launch(ExportedModel(folder) if folder else _exported(options), port=options.port)
+    if folder and options.elsewhere is not None:
+        raise InputError(f"{options.run} is an exported model: judge it elsewhere when you export it, with --elsewhere")
+    model = ExportedModel(folder) if folder else _exported(options)
+    from skinlib.serve import app
+
+    app.launch(model, port=options.port)

@@ -19,8 +19,8 @@ def add_to(command: Callable[..., ArgumentParser]) -> None:
     train.add_argument(
         "--split",
         choices=["official", "grouped"],
-        help="which photos judge: the data set's own test photos, or a split that keeps copies on one side "
-        "(default: official where there are test photos)",
+        help="which photos judge: a split that keeps all copies of a photo on one side, or the data set's own test "
+        "photos, which may be copies of training photos (default: grouped)",
     )
     train.add_argument("--weights", help="auto, imagenet, untrained, or a weights file (default: auto)")
     train.add_argument("--backbone", help="the network that sees the photos (default: resnet50)")
@@ -73,6 +73,7 @@ def _train(options) -> None:
     run = train(prepared, options.out)
     print(run.provenance["weights"]["note"])
     _print_metrics(run.metrics)
+    _print_measured(run)
     print(f"the run is in {run.path}")
 
 
@@ -93,6 +94,7 @@ def _evaluate(options) -> None:
     run = Run(options.run)
     metrics = evaluate.metrics(run.predictions)
     _print_metrics(metrics)
+    _print_measured(run)
     if options.against:
         metrics["comparison"] = _compare(evaluate, Run(options.against), run)
     if options.json:
@@ -124,3 +126,11 @@ def _print_metrics(metrics: dict) -> None:
         )
     if "test" not in metrics:
         print("      test: nothing to judge: no test photo lies in the folder of one class alone")
+
+
+def _print_measured(run) -> None:
+    """Say on which photos the score was measured: the number alone says nothing."""
+    from skinlib.judge import measured
+
+    split, data = run.provenance["settings"]["split"], run.provenance["data"]["name"]
+    print(f"the score on the test photos: {measured.in_words(split, run.predictions, data)}")

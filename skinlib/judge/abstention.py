@@ -12,6 +12,10 @@ from sklearn.neighbors import NearestNeighbors
 
 from skinlib.judge.evaluate import auc, check_validation, is_right, one_vote_per_photo, top_probability, wilson_interval
 
+LEAST_ANSWERED = 20
+"""Answers to validation photos that a promise has to rest on, at least. Of fewer the true share could be nearly
+anything: with 4 of 5 right, it may be 38 %."""
+
 
 def risk_coverage(predictions: pd.DataFrame) -> pd.DataFrame:
     """Return what a model risks if it answers only when it is sure: its risk–coverage curve.
@@ -41,19 +45,21 @@ def area_under_risk_coverage(predictions: pd.DataFrame) -> float:
     return float((np.diff(curve.coverage, prepend=0) * curve.risk).sum())
 
 
-def threshold_for(validation: pd.DataFrame, accuracy: float) -> float:
+def threshold_for(validation: pd.DataFrame, accuracy: float, least: int = LEAST_ANSWERED) -> float:
     """Return the probability from which on answers are to be given, so that a share ``accuracy`` of them is right.
 
-    Of all thresholds that do it on the validation photos, one vote each, it is the one that answers most. Infinity
-    where none does: then no photo is answered. It was chosen because it looked good on these photos, and will do worse
-    on others, the more so the fewer they were: judge it on test photos, with :func:`judge_at`. Raises ValueError unless
-    all rows are of validation photos, and for an ``accuracy`` outside 0 to 1.
+    Of all thresholds that do it on the validation photos, one vote each, and answer ``least`` of them or more, it is
+    the one that answers most. Infinity where none does: then nothing can be promised. It was chosen because it looked
+    good on these photos, and will do worse on others, the more so the fewer they were: judge it on test photos, with
+    :func:`judge_at`. Raises ValueError unless all rows are of validation photos, and for an ``accuracy`` outside 0 to
+    1.
     """
     check_validation(validation)
     if not 0 <= accuracy <= 1:
         raise ValueError(f"an accuracy of {accuracy} cannot be: ask for 0 to 1")
     curve = risk_coverage(one_vote_per_photo(validation))
-    good = curve[curve.correct >= accuracy * curve.answered - 1e-9]  # nine in ten are 90 %, whatever 0.9 is in binary
+    # Nine in ten are 90 %, whatever 0.9 is in binary.
+    good = curve[(curve.correct >= accuracy * curve.answered - 1e-9) & (curve.answered >= least)]
     return float(good.threshold.iloc[-1]) if len(good) else float("inf")
 
 

@@ -99,11 +99,11 @@ def prepare(
 ) -> Prepared:
     """Audit the photos, divide them and fetch the weights. What comes after may begin at once.
 
-    ``split`` is "official", the data set's own, or "grouped", which keeps all copies of a photo on one side; by default
-    it is the official one where there is one. Raises InputError for another split, and where the photos can't teach a
-    network anything: without training photos, or with photos of one class alone.
+    ``split`` is "grouped", which keeps all copies of a photo on one side and is the default, or "official", the data
+    set's own, whose test photos may be copies of training photos. Raises InputError for another split, and where the
+    photos can't teach a network anything: without training photos, or with photos of one class alone.
     """
-    split = split or ("official" if data.has_test else "grouped")
+    split = split or "grouped"
     if split not in splits.SPLITTERS:
         raise InputError(f"split {split!r} is not known: use {' or '.join(splits.SPLITTERS)}")
     data = identified(data, runner)

@@ -5,28 +5,28 @@ It imports neither TensorFlow nor Keras. Nothing of a photo is kept: the uploade
 The page asks nobody but this server for anything. Introduced in chapter 6, Deployment.
 """
 
-import contextlib
 import html
+import inspect
 import os
-import re
 import secrets
 from pathlib import Path
+
+from skinlib.base.errors import InputError, SkinlibError
+from skinlib.data.reading import PhotoError
+from skinlib.serve import address
+from skinlib.serve.app_page import CSS, SCRIPT, TITLE, answer_page, first_words, last_words
+from skinlib.serve.door import Door, forget
+from skinlib.serve.exported import ExportedModel
 
 # Before Gradio is imported, which reads these once.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-os.environ.setdefault("GRADIO_ANALYTICS_MAX_EVENTS", "50")  # times of the last requests; 10,000 cost memory and time
+os.environ["GRADIO_ANALYTICS_MAX_EVENTS"] = "50"  # times of the last requests; 10,000 cost memory and time
 
-import gradio as gr
-from gradio import route_utils, state_holder
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.middleware import Middleware
-from starlette.responses import PlainTextResponse, Response
-
-from skinlib.base.errors import InputError
-from skinlib.data.reading import PhotoError
-from skinlib.serve.app_page import CSS, TITLE, answer_page, first_words, last_words
-from skinlib.serve.exported import ExportedModel
+with address.undisturbed():
+    import gradio as gr
+    from gradio import route_utils, state_holder
+    from starlette.middleware import Middleware
 
 WAITING = 64
 """Photos that may wait for their turn; whoever comes then is told that the queue is full."""
@@ -35,18 +35,8 @@ AT_ONCE = 1
 LEFTOVERS = (20, 120)
 """Every how many seconds to look for uploads that nobody asked about, and from what age on they go. Gradio's page sends
 a pasted photo twice and asks about one."""
-PATHS = re.compile(
-    r"/(config|theme\.css|robots\.txt|favicon\.ico|manifest\.json|(static|assets|svelte)/.+"
-    r"|gradio_api/(info|openapi\.json|app_id|startup-events|upload|upload_progress|queue/(join|data)|cancel|reset"
-    r"|(call|api|run|heartbeat)/.+))?/?"
-)
-"""What the server answers to. Gradio has more: it would save sessions, pass on other sites, show statistics."""
-HEADERS = {
-    # Gradio's pages need the two unsafe ones. What matters is that no other host is asked.
-    "content-security-policy": "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'",
-    "referrer-policy": "no-referrer",
-    "x-content-type-options": "nosniff",
-}
+TESTED = "6.31"
+"""The version whose private parts, of which two are changed here, this app was tested with."""
 
 
 def build(model: ExportedModel) -> gr.Blocks:
@@ -78,13 +68,13 @@ def build(model: ExportedModel) -> gr.Blocks:
             raise gr.Error("No photo was sent: send one file.", print_exception=False)
         return ask(photo)[1].as_dict()
 
-    limited = {"concurrency_id": "model", "concurrency_limit": AT_ONCE}
+    limited = {"concurrency_id": "model", "concurrency_limit": AT_ONCE, "trigger_mode": "multiple"}
     with gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=LEFTOVERS) as app:
         gr.HTML(first_words(model), js_on_load=None)
         upload = _photo()
         gr.HTML(
             '<div class="try"><p class="muted">Your photo goes to this server, which removes it once it has looked '
-            "at it: at once, or a pasted one within three minutes.</p></div>",
+            "at it, or else within three minutes.</p></div>",
             js_on_load=None,
         )
         answer = gr.HTML(
@@ -95,7 +85,13 @@ def build(model: ExportedModel) -> gr.Blocks:
             label="Answer",
         )
         gr.HTML(last_words(model), js_on_load=None)
-        upload.input(show, upload, [upload, answer], api_visibility="private", show_progress_on=answer, **limited)
+        looking = upload.input(
+            show, upload, [upload, answer], api_visibility="private", show_progress_on=answer, **limited
+        )
+        # The page presses it as soon as another photo is chosen: see SCRIPT.
+        gr.Button(elem_id="begin", visible="hidden").click(
+            None, None, answer, js="() => ''", cancels=[looking], api_visibility="private"
+        )
         # Gradio has no endpoint for files without a component: this one is never drawn.
         gr.Button(visible=False).click(
             predict,
@@ -109,42 +105,47 @@ def build(model: ExportedModel) -> gr.Blocks:
 
 
 def launch(
-    model: ExportedModel, port: int | None = None, host: str | None = None, wait: bool = True, quiet: bool = False
+    model: ExportedModel, port: int | str | None = None, host: str | None = None, wait: bool = True, quiet: bool = False
 ) -> gr.Blocks:
     """Serve a model until interrupted or, without ``wait``, from a thread until ``close()`` of what is returned.
 
-    By default ``host`` is what GRADIO_SERVER_NAME says, or else 127.0.0.1: this machine alone. ``port`` is 1 to 65535;
-    by default what GRADIO_SERVER_PORT says, or else the first free one from 7860 on. Raises InputError where the port
-    is in use or the model is damaged.
+    ``port`` and ``host`` are those of :func:`skinlib.serve.address.choose`: by default this machine alone is served.
+    Raises InputError where they can't be had or the model is damaged, and SkinlibError where the installed Gradio is
+    one that this app can't keep from keeping photos.
     """
     limit = model.labels["limits"]["bytes"]
-    app = build(model)
-    try:
-        app.launch(
-            server_name=host,
-            server_port=port,
-            prevent_thread_lock=True,
-            quiet=True,  # its own words would have the reader share the app with the world
-            show_error=False,  # what is not a gr.Error tells the log, and nobody else
-            share=False,
-            inline=False,
-            run_history=False,
-            enable_monitoring=False,
-            mcp_server=False,
-            ssr_mode=False,
-            pwa=False,
-            footer_links=["api"],
-            max_file_size=limit,
-            state_session_capacity=100,
-            max_threads=8,
-            theme=gr.themes.Default(
-                primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
-            ),
-            css=CSS,
-            app_kwargs={"middleware": [Middleware(Door, limit=limit + 10_000)]},
-        )
-    except OSError as error:
-        raise InputError(f"port {port or 'from 7860 on'} cannot be had ({error}): choose another") from None
+    port, host = address.choose(port, host)
+    with address.undisturbed():
+        app = build(model)
+        try:
+            app.launch(
+                server_name=host,
+                server_port=port,
+                prevent_thread_lock=True,
+                quiet=True,  # its own words would have the reader share the app with the world
+                show_error=False,  # what is not a gr.Error tells the log, and nobody else
+                share=False,
+                inline=False,
+                run_history=False,
+                enable_monitoring=False,
+                mcp_server=False,
+                ssr_mode=False,
+                pwa=False,
+                footer_links=["api"],
+                max_file_size=limit,
+                state_session_capacity=100,
+                max_threads=8,
+                theme=gr.themes.Default(
+                    primary_hue="teal", font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]
+                ),
+                css=CSS,
+                head=SCRIPT,
+                app_kwargs={"middleware": [Middleware(Door, limit=limit + 10_000)]},
+            )
+        except OSError as error:
+            if "empty port" not in str(error):
+                raise
+            raise InputError(f"port {port} was taken by another program just now: start the app again") from None
     if not quiet:
         print(f"the app is at {app.local_url} (Ctrl-C ends it)", flush=True)
     if wait:
@@ -191,67 +192,38 @@ def _photo() -> gr.Image:
     return photo
 
 
-class Door:
-    """ASGI middleware: only known paths, no long bodies, and headers that keep the browser on this site."""
-
-    def __init__(self, app, limit: int):
-        self.app, self.limit = app, limit
-
-    async def __call__(self, scope, receive, send) -> None:
-        """Answer one request, or hand it on."""
-        if scope["type"] != "http":
-            return await self.app(scope, receive, send)
-        if scope["path"].startswith("/gradio_api/file="):
-            # Gradio's page asks for the photo that it has just sent. No file is handed out, not even that one.
-            return await Response(status_code=204, headers=HEADERS)(scope, receive, send)
-        refused = self._refused(scope)
-        if refused:
-            return await PlainTextResponse(refused[1], refused[0])(scope, receive, send)
-
-        async def with_headers(message):
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                headers.update(HEADERS)
-                if scope["path"].startswith("/gradio_api/"):
-                    headers["cache-control"] = "no-store"
-            await send(message)
-
-        return await self.app(scope, receive, with_headers)
-
-    def _refused(self, scope) -> tuple[int, str] | None:
-        if not PATHS.fullmatch(scope["path"]):
-            return 404, "Not found"
-        if scope["method"] not in ("GET", "HEAD", "OPTIONS"):
-            length = Headers(scope=scope).get("content-length", "")
-            if not length.isdecimal():
-                return 411, "Say how long the request is"
-            if int(length) > self.limit:
-                return 413, f"Too large: send one photo of at most {self.limit // 10**6} MB"
-        return None
-
-
 def _keep_nothing() -> None:
-    """Change two habits of Gradio, which has no setting for them.
+    """Change two habits of Gradio, which has no setting for them. Raises SkinlibError where it has others by now.
 
     It names an upload by its content, so two people who send the same file would share it, and the first answer would
     remove the second one's. And it holds every shown value in the session's state, to save it on demand.
     """
+    upload, state = route_utils.GradioUploadFile, state_holder.SessionState
+    if upload.__module__ == __name__:
+        return
+    as_before = (
+        "self.sha.update(" in inspect.getsource(upload)
+        and "GradioUploadFile(" in inspect.getsource(route_utils.GradioMultiPartParser)
+        and list(inspect.signature(state._update_value_in_config).parameters) == ["self", "key", "value"]
+    )
+    if not as_before:
+        raise SkinlibError(
+            f"Gradio {gr.__version__} can't be kept from keeping photos in the way that this app knows: install "
+            f"gradio {TESTED}"
+        )
 
-    class Upload(route_utils.GradioUploadFile):
+    class Upload(upload):  # type: ignore[valid-type, misc]
         def __init__(self, *arguments, **keywords):
             super().__init__(*arguments, **keywords)
             self.sha.update(secrets.token_bytes(16))
 
-    if route_utils.GradioUploadFile.__module__ != __name__:
-        route_utils.GradioUploadFile = Upload
-    state_holder.SessionState._update_value_in_config = lambda *_: None
+    route_utils.GradioUploadFile = Upload
+    state._update_value_in_config = lambda *_: None
 
 
 def _forget(app: gr.Blocks, file: Path) -> None:
     """Remove an uploaded file, its folder and its name in Gradio's lists."""
-    with contextlib.suppress(OSError):
-        file.unlink(missing_ok=True)
-        file.parent.rmdir()
+    forget(file)
     for names in app.temp_file_sets:
         names.discard(str(file))
 

@@ -29,7 +29,7 @@ footer .divider { display: none !important; }
 .try .doubt h2 { color: #8a5a00; }
 .dark .try .doubt h2 { color: #f2c160; }
 .try .notice { background: #fdf4e1; color: #23282b; border-left: 4px solid #8a5a00; border-radius: 0.3rem;
-  padding: 0.6rem 0.9rem; margin: 0.8rem 0 0; }
+  padding: 0.6rem 0.9rem; margin: 0.8rem 0; }
 .dark .try .notice { background: #332813; color: #dfe5e6; border-color: #f2c160; }
 .try .error { background: #fbecec; color: #23282b; border-left: 4px solid #a3262a; border-radius: 0.3rem;
   padding: 0.6rem 0.9rem; overflow-wrap: anywhere; }
@@ -56,6 +56,35 @@ footer .divider { display: none !important; }
 .try .bar { display: block; height: 0.5rem; border-radius: 0.25rem; min-width: 1px; margin-top: 0.15rem; }
 .try .doubt .bar { opacity: 0.45; }
 """
+SCRIPT = """<script>
+// As soon as another photo is chosen, or taken away, the answer to the one before goes, whatever becomes of the new.
+const begin = () => document.querySelector("#begin")?.click();
+// Gradio's page takes nothing that the browser doesn't call a picture. The server looks at what a file holds.
+const asPhotos = (files) => {
+  const all = new DataTransfer();
+  for (const file of files) all.items.add(new File([file], file.name || "photo", { type: "image/jpeg" }));
+  return all;
+};
+const called = (files) => [...files].every((file) => file.type.startsWith("image/"));
+addEventListener("change", ({ target }) => {
+  if (target.type !== "file" || !target.closest("#photo") || !target.files.length) return;
+  begin();
+  if (!called(target.files)) target.files = asPhotos(target.files).files;
+}, true);
+addEventListener("drop", (event) => {
+  if (!event.target.closest?.("#photo") || !event.dataTransfer.files.length) return;
+  begin();
+  if (called(event.dataTransfer.files)) return;
+  event.preventDefault();
+  event.stopPropagation();
+  const options = { bubbles: true, cancelable: true, dataTransfer: asPhotos(event.dataTransfer.files) };
+  event.target.dispatchEvent(new DragEvent("drop", options));
+}, true);
+addEventListener("click", ({ target }) => {
+  if (target.closest?.("#photo .source-selection, #photo .icon-button-wrapper")) begin();
+}, true);
+</script>"""
+"""What the page does beside what Gradio's does."""
 
 
 def first_words(model: ExportedModel) -> str:
@@ -68,8 +97,9 @@ def first_words(model: ExportedModel) -> str:
 
 
 def last_words(model: ExportedModel) -> str:
-    """Return what stands at the end: what the model learned from, and how good it was."""
-    return f'<div class="try"><p class="muted">{html.escape(model.words["record"], quote=False)}</p></div>'
+    """Return what stands at the end: what the model learned from, how good it was and where, and what it promises."""
+    texts = (html.escape(model.words[name], quote=False) for name in ("record", "promise"))
+    return f'<div class="try">{"".join(f"""<p class="muted">{text}</p>""" for text in texts)}</div>'
 
 
 def answer_page(model: ExportedModel, photo: np.ndarray, answer: Answer) -> str:
@@ -88,9 +118,9 @@ def answer_page(model: ExportedModel, photo: np.ndarray, answer: Answer) -> str:
         else f"No place in this photo speaks for {title}."
     )
     disabled = "" if some else " disabled"
-    fits = "unlike" if answer.strangeness > model.limit else "like"
     return f"""<div class="try"><div{' class="doubt"' if answer.doubt else ""}>
 <h2>{headline}</h2>
+<p class="notice">{html.escape(model.words["caution"], quote=False)}</p>
 <div class="columns">
 <figure>
 <span class="picture"><img src="{under}" alt="Your photo, with a heat map of what speaks for {title}">
@@ -101,21 +131,34 @@ oninput="this.closest('figure').querySelector('.heat').style.opacity = this.valu
 </figure>
 <div>
 {_tables(model, answer)}
-<p class="muted">The photo is {fits} those it learned from: its distance to them is {answer.strangeness:.2f}, and above
-{model.limit:.2f} it counts as unlike.</p>
+<p class="muted">{_noticed(model, answer)}</p>
 </div></div></div></div>"""
+
+
+def _noticed(model: ExportedModel, answer: Answer) -> str:
+    """Return what the distance to the training photos shows: something strange, or nothing at all."""
+    limit = f"{model.limit:.2f}"
+    if answer.strangeness > model.limit:
+        return (
+            f"It noticed something: the photo's distance to those it learned from is {answer.strangeness:.2f}, more "
+            f"than {limit}. It may be wrong in that, too."
+        )
+    unnoticed = html.escape(model.words["unnoticed"], quote=False)
+    return (
+        f"{unnoticed} (Distance to the photos it learned from: {answer.strangeness:.2f}; it speaks up above {limit}.)"
+    )
 
 
 def _tables(model: ExportedModel, answer: Answer) -> str:
     """Return a table with a row for each class, the likeliest first; what is beyond ``SHOWN`` in one that is folded."""
-    colours = {one["key"]: one["colour"] for one in model.labels["conditions"]}
+    colours, learned = ({one["key"]: one[what] for one in model.labels["conditions"]} for what in ("colour", "learned"))
     rows = [
-        f'<tr><th scope="row">{html.escape(model.title(key))}'
+        f'<tr><th scope="row">{html.escape(model.title(key))}{"" if learned[key] else ", never learned"}'
         f'<span class="bar" style="width: {100 * p:.1f}%; background: {html.escape(colours[key])}"></span></th>'
         f"<td>{_share(p)}</td></tr>"
         for key, p in sorted(answer.probabilities.items(), key=lambda item: -item[1])
     ]
-    caption = "What it would have guessed" if answer.doubt else "How likely it finds each"
+    caption = "What it would have guessed" if answer.doubt else "How likely it finds each, if it is one of them"
     tables = f"<table><caption>{caption}</caption><tbody>{''.join(rows[:SHOWN])}</tbody></table>"
     if len(rows) > SHOWN:
         folded = f"<table><tbody>{''.join(rows[SHOWN:])}</tbody></table>"

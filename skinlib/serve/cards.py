@@ -10,22 +10,21 @@ from collections.abc import Iterable
 
 import yaml
 
+from skinlib.judge.measured import learned_from
 from skinlib.learn.runs import Run
 from skinlib.serve.exported import FULL, LABELS, SMALL
-from skinlib.serve.words import subject
+from skinlib.serve.words import listed, plain, subject
 
 
 def card(run: Run, labels: dict) -> str:
     """Return the model card that travels with the files: metadata for the Hub in YAML, then words for people."""
     model, words, limits, n = labels["model"], labels["words"], labels["limits"], len(labels["conditions"])
     head = metadata([run], labels["name"]) | {"library_name": "onnx"}
-    low, high = model["test_accuracy_interval"]
     rows, columns, _ = run.backbone.last_stage_shape
-    answers = (
-        f"It answers where its calibrated probability is {labels['threshold']:.0%} or more"
-        if labels["threshold"] is not None
-        else 'No threshold did that on the validation photos, so it answers every photo with "I don\'t know"'
-    )
+    titles = {
+        learned: [one["title"] for one in labels["conditions"] if one["learned"] == learned] for learned in (1, 0)
+    }
+    never = f"It never learned {listed(titles[0])}: there was no photo to learn from." if titles[0] else ""
     return f"""---
 {yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---
 
@@ -34,17 +33,19 @@ def card(run: Run, labels: dict) -> str:
 **{labels["notice"]}**
 
 A {model["backbone"]} with a small head that tells {words["subject"]} apart:
-{", ".join(_plain(one["title"]) for one in labels["conditions"])}.
-{_plain(model["weights_note"])}
+{plain(", ".join(titles[1]))}.
+{plain(never)}
 
 ## How good it is
 
-On {model["test_photos"]} test photos, each with one vote, {model["test_accuracy"]:.1%} of its answers were right (95 %
-interval {low:.1%} to {high:.1%}). They come from the data called {_plain(model["data"])}, of which it learned from
-{model["training_photos"]} photos, and from {TEST_SETS[model["split"]]}. That says nothing about {words["elsewhere"]}.
+{plain(words["record"])}
 
-It says "I don't know" where it is not sure enough for {labels["target_accuracy"]:.0%} of its answers to be right, and
-where a photo is unlike those it learned from. {answers}. Both limits were chosen on validation photos, and do worse on
+Each photo has one vote; the test photos come from {TEST_SETS[model["split"]]}.
+
+{plain(words["promise"])}
+
+It may also say "I don't know" where it notices that a photo is unlike those it learned from. It may notice nothing:
+no answer says that a photo shows one of the above. Both limits were chosen on validation photos, and do worse on
 others.
 
 ## Files
@@ -58,8 +59,8 @@ others.
 
 One input, `photo`: a decoded photo, uint8 (height, width, 3), RGB, upright, of any size. Resizing, preprocessing,
 network and temperature ({labels["temperature"]:.3f}) are inside. Outputs: `probabilities` ({n}, calibrated),
-`strangeness` (a photo above {labels["strangeness_limit"]:.4f} is unlike the training photos) and `evidence`
-({n} × {rows} × {columns}: what each place adds to the logit of each {words["class"]}).
+`strangeness` (above {labels["strangeness_limit"]:.4f} a photo seems unlike the training photos; below it nobody knows)
+and `evidence` ({n} × {rows} × {columns}: what each place adds to the logit of each {words["class"]}).
 
 ```python
 import numpy, onnxruntime
@@ -72,11 +73,6 @@ probabilities, strangeness = session.run(["probabilities", "strangeness"], {{"ph
 
 Clients of this model take photos of up to {limits["bytes"] // 10**6} MB and {limits["pixels"] // 10**6} million pixels.
 """
-
-
-def _plain(text: str) -> str:
-    """Return a text, in which names of folders and files may stand, so that Markdown shows it as it is, on one line."""
-    return re.sub(r"([\\`*_\[\]<>#|~$&])", r"\\\1", " ".join(text.split()))
 
 
 METRICS = {
@@ -132,7 +128,7 @@ def _result(run: Run) -> dict:
     provenance, numbers = run.provenance, run.metrics["test"]
     data, split = provenance["data"], provenance["settings"]["split"]
     return {
-        "task": {"type": "image-classification", "name": subject(data["kind"], len(run.classes))},
+        "task": {"type": "image-classification", "name": subject(data["kind"], len(learned_from(run.predictions)))},
         "dataset": {
             "type": data["name"],
             "name": f"{data['name']}: {TEST_SETS[split]}",

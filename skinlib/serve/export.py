@@ -20,11 +20,13 @@ from skinlib.base.settings import Settings
 from skinlib.data.dataset import DataSet
 from skinlib.data.reading import SCAN_LIMIT
 from skinlib.judge.limits import Limits, choose_limits
+from skinlib.judge.measured import check_clean, learned_from
 from skinlib.learn.extraction import extractor, features
 from skinlib.learn.preprocessing import prepare
 from skinlib.learn.pretrained import get_weights
 from skinlib.learn.runs import Run
 from skinlib.serve.cards import card, model_name
+from skinlib.serve.elsewhere import Elsewhere, from_elsewhere
 from skinlib.serve.exported import FORMAT, FULL, LABELS, SMALL, ExportedModel
 from skinlib.serve.onnx_graph import OPSET, answering, packed, to_onnx
 from skinlib.serve.words import NOTICE, SKIN_NOTICE, words_for
@@ -35,56 +37,66 @@ LIMITS = {"bytes": 30_000_000, "pixels": 50_000_000, "scans": SCAN_LIMIT}
 """What a stranger may send: the photos of every phone, and nothing that fills the memory."""
 
 
-def export(run: Run, data: DataSet, settings: Settings) -> ExportedModel:
+def export(run: Run, data: DataSet, settings: Settings, elsewhere: DataSet | None = None) -> ExportedModel:
     """Return a run's exported model, which is made once and kept in the store.
 
     ``data`` are the photos that the run was trained on. What the model needs beside its weights comes from them: the
-    limits (:func:`skinlib.judge.limits.choose_limits`) from the validation photos. :func:`write` tells what the folder
-    holds. Raises InputError where ``data`` are not the run's photos, or the run has no validation or test photos.
+    limits (:func:`skinlib.judge.limits.choose_limits`) from the validation photos. With photos from ``elsewhere`` the
+    model is judged on these, too (:mod:`skinlib.serve.elsewhere`), and says how it did. :func:`write` tells what the
+    folder holds. Raises InputError where ``data`` are not the run's photos, the run has no validation or test photos or
+    any that may be copies of training photos, or there are none from elsewhere.
     """
     if data.fingerprint != run.provenance["data"]["fingerprint"]:
         raise InputError(f"{data.root} does not hold the photos that {run.path} was trained on: name those with --data")
     for part, purpose in (("validation", "calibration needs"), ("test", "say how good it is")):
         if part not in run.metrics:
             raise InputError(f"{run.path} has no {part} photos, which {purpose}: train on more photos")
+    check_clean(run.provenance["settings"]["split"], run.predictions, run.path)
+    strangers = None if elsewhere is None else from_elsewhere(elsewhere, data, run.classes)
 
     def make(folder: Path) -> None:
         known = pooled_features(run, data, settings, "train")
         known = known[np.random.default_rng(run.provenance["seed"]).permutation(len(known))[:MOST_KNOWN]]
         validation = run.predictions[run.predictions.split == "validation"]
         limits = choose_limits(validation, pooled_features(run, data, settings, "validation"), known)
-        write(run, limits, known, folder)
+        write(run, limits, known, folder, strangers)
 
-    key = key_for("skinlib.serve.export", run.provenance["key"])
+    names = [] if elsewhere is None else [elsewhere.name, elsewhere.fingerprint]
+    key = key_for("skinlib.serve.export", run.provenance["key"], *names)
     return ExportedModel(settings.store.folder("exports", key, make))
 
 
-def write(run: Run, limits: Limits, known: np.ndarray, folder: Path) -> None:
+def write(run: Run, limits: Limits, known: np.ndarray, folder: Path, elsewhere: Elsewhere | None = None) -> None:
     """Write a run with its limits to ``folder``, which must not exist: the same run gives the same bytes.
 
-    ``known`` are the pooled features of training photos that strangeness is measured against, float32 (n, features).
-    The folder holds the network in 32 and in 16 bits; classes, limits and words in ``labels.json``; a model card; where
-    all of it comes from; and SHA-256 sums. Raises OSError where the disk is full.
+    ``known`` are the pooled features of training photos that strangeness is measured against, float32 (n, features);
+    on photos from ``elsewhere`` it is judged. The folder holds the network in 32 and in 16 bits; classes, limits and
+    words in ``labels.json``; a model card; where all of it comes from; and SHA-256 sums. Raises InputError where copies
+    of training photos may have judged the run, and OSError where the disk is full.
     """
+    check_clean(run.provenance["settings"]["split"], run.predictions, run.path)
     full = to_onnx(answering(run.model, limits.temperature, known), run.model)
     folder.mkdir()
     onnx.save(full, folder / FULL)
     onnx.save(packed(full, 16), folder / SMALL)
     model = _description(run)
+    model["elsewhere"] = elsewhere.judge(folder / SMALL, run.classes.keys) if elsewhere else None
+    learned = learned_from(run.predictions)
     labels = {
         "format": FORMAT,
         "name": model_name(run),
         "notice": NOTICE if model["kind"] == "own" else SKIN_NOTICE,
-        "conditions": [asdict(one) for one in run.classes],
+        "conditions": [asdict(one) | {"learned": one.key in learned} for one in run.classes],
         "temperature": limits.temperature,
         "threshold": limits.threshold,
         "strangeness_limit": limits.strangeness,
-        "target_accuracy": limits.target_accuracy,
+        "target_accuracy": limits.promise.target,
+        "promise": asdict(limits.promise),
         "limits": LIMITS,
         "model": model,
-        "words": words_for(model, len(run.classes)),
         "files": {name: _file(folder / name) for name in (FULL, SMALL)},
     }
+    labels["words"] = words_for(labels)
     write_json(folder / LABELS, labels)
     write_json(folder / "provenance.json", run.provenance | {"export": _made_with()})
     (folder / "README.md").write_text(card(run, labels), encoding="utf-8")

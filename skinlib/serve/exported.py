@@ -6,9 +6,10 @@ server can use it. The page of the book does the same in JavaScript. Introduced 
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from skinlib.base.errors import InputError
 from skinlib.base.runner import cores, threads
 from skinlib.data import reading
 
-FORMAT = 2
+FORMAT = 3
 """Version of what an exported folder holds."""
 FULL = "model.onnx"
 """The network in 32-bit numbers, as Keras has it."""
@@ -31,6 +32,8 @@ SMALL = "model-16bit.onnx"
 """The file that every client runs, so that all give the same answer."""
 LABELS = "labels.json"
 """Beside it: classes, limits, words and where the model comes from."""
+CLEAN = "grouped"
+"""The split that keeps all files of a photo on one side: no score on another may be shown to strangers."""
 HEAT = (230, 97, 1)
 """The colour laid over a photo where it speaks for the answer: orange shows on light and on dark photos."""
 
@@ -44,8 +47,8 @@ class Answer:
     condition: str
     """The key of the most probable class: what the model says, or would say if it had to."""
     doubt: str | None
-    """None, "unsure" (no class is probable enough) or "strange" (the photo is none of what it learned): then the
-    answer is "I don't know"."""
+    """None, "unsure" (no class is probable enough, or nothing can be promised) or "strange" (it noticed that the photo
+    is unlike what it learned): then the answer is "I don't know". None vouches for nothing."""
     strangeness: float
     """Distance to the photos it learned from, 0 to 2: see :func:`skinlib.judge.abstention.neighbour_distance`."""
     evidence: np.ndarray
@@ -79,7 +82,8 @@ def percent(probability: float) -> int:
 class ExportedModel:
     """A model exported by :func:`skinlib.serve.export.export`, read from its folder.
 
-    Raises InputError where the folder is not one, where a part is damaged, or where it is of another version.
+    Raises InputError where the folder is not one, where a part is damaged, where it is of another version, or where
+    copies of training photos may be among the photos that judged it.
     """
 
     def __init__(self, folder: Path | str):
@@ -95,13 +99,27 @@ class ExportedModel:
                 raise InputError(f"{self.folder} has format {version}, this is for {FORMAT}: export the run again")
             self.keys = [condition["key"] for condition in self.labels["conditions"]]
             self.words: dict[str, str] = self.labels["words"]
+            split = self.labels["model"].get("split")
             self.threshold, self.limit = self.labels["threshold"], float(self.labels["strangeness_limit"])
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{self.folder / LABELS} is damaged ({error!r}): export the run again") from error
+        if split != CLEAN:
+            raise InputError(
+                f"{self.folder} was judged on the split {split!r}, where copies of training photos may be among the "
+                "photos that judge: train with --split grouped, and export that run"
+            )
+        self._session: onnxruntime.InferenceSession | None = None
+        self._opening = threading.Lock()
 
-    @cached_property
+    @property
     def session(self) -> onnxruntime.InferenceSession:
         """ONNX Runtime's session: the network, loaded once. It may be asked by several threads at a time."""
+        with self._opening:  # else as many threads as ask for the first time would load it as often
+            if self._session is None:
+                self._session = self._open()
+            return self._session
+
+    def _open(self) -> onnxruntime.InferenceSession:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors only
         # A thread that waits must not keep a core busy: where another program runs beside, that costs three times more.

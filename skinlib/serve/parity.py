@@ -1,6 +1,6 @@
 """Is it the same? Compare the answers of two files that should give one. Introduced in chapter 6, Deployment."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 from skinlib.serve.exported import onnxruntime
 
 
-def answers(file: Path | onnx.ModelProto, photos: Sequence[np.ndarray]) -> np.ndarray:
+def answers(file: Path | onnx.ModelProto, photos: Iterable[np.ndarray]) -> np.ndarray:
     """Return the probabilities, float32 (n, classes), of one ONNX file or model for uint8 RGB photos of any sizes."""
     source = file.SerializeToString() if isinstance(file, onnx.ModelProto) else file
     session = onnxruntime.InferenceSession(source, providers=["CPUExecutionProvider"])

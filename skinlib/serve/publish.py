@@ -16,6 +16,7 @@ from skinlib.base.store import Store
 from skinlib.data import brushes, drawings
 from skinlib.data.conditions import CONDITIONS, KEYS
 from skinlib.serve.exported import LABELS, SMALL, ExportedModel
+from skinlib.serve.words import plain
 
 SPACE = Path(__file__).with_name("space")
 """The sources of the app and of the page."""
@@ -73,7 +74,8 @@ def _fill(draft: Path, exported: ExportedModel) -> None:
     labels = exported.labels
     words = exported.words | {"notice": labels["notice"], "backbone": labels["model"]["backbone"]}
     for page in (file for file in draft.iterdir() if file.suffix in (".md", ".html")):
-        escaped = {name: html.escape(text, quote=page.suffix == ".html") for name, text in words.items()}
+        escape = html.escape if page.suffix == ".html" else plain
+        escaped = {name: escape(text) for name, text in words.items()}
         page.write_text(Template(page.read_text("utf-8")).substitute(escaped), "utf-8")
 
 

@@ -102,6 +102,7 @@ async function mount(root) {
 
   const thumbnails = element("ul", { className: "samples", "aria-label": "Sample photos", hidden: !samples.length });
   const status = element("p", { className: "status", role: "status", "aria-live": "polite" });
+  const caution = element("p", { className: "notice", hidden: true }, labels.words.caution);
   const bar = element("progress", { max: model.bytes, value: 0, "aria-label": "Loading the model" });
   const loaded = element("span");
   const progress = element("p", { className: "loading", hidden: true }, bar, loaded);
@@ -113,12 +114,13 @@ async function mount(root) {
   const figure = element("figure", {}, canvas, element("label", { className: "slider" }, "Heat map", slider), caption);
   const listTitle = element("p", { className: "list-title" });
   const list = element("div");
+  const noticed = element("p", { className: "time" });
   const time = element("p", { className: "time" });
   const answer = element(
     "div",
     { className: "answer", hidden: true },
     figure,
-    element("div", { className: "guesses" }, listTitle, list, time),
+    element("div", { className: "guesses" }, listTitle, list, noticed, time),
   );
 
   root.replaceChildren(
@@ -127,10 +129,12 @@ async function mount(root) {
     element("p", { className: "samples-title", hidden: !samples.length }, "Or one of these drawings:"),
     thumbnails,
     status,
+    caution,
     progress,
     again,
     answer,
     element("p", { className: "model" }, labels.words.record),
+    element("p", { className: "promise" }, labels.words.promise),
   );
 
   // -- what it does
@@ -140,7 +144,7 @@ async function mount(root) {
     status.textContent = text;
     progress.hidden = state !== "loading";
     again.hidden = true;
-    answer.hidden = state !== "answered";
+    answer.hidden = caution.hidden = state !== "answered";
     if (state !== "answered") {
       if (text) status.scrollIntoView({ block: "nearest" });
       delete root.dataset.answer;
@@ -248,8 +252,9 @@ async function mount(root) {
     slider.disabled = !shown.heat;
     paint();
     caption.replaceChildren(...mapWords(title, shown.heat, root.dataset.chapter));
-    listTitle.textContent = result.doubt ? "What it would have guessed" : "How likely it finds each";
+    listTitle.textContent = result.doubt ? "What it would have guessed" : "How likely it finds each, if it is one of them";
     list.replaceChildren(...bars(result, labels));
+    noticed.textContent = noticedWords(result.strangeness, labels);
     time.textContent = `It took ${(result.milliseconds / 1000).toFixed(1)}${NBSP}s on this device.`;
     root.dataset.answer = JSON.stringify({ number: latest, name, ...result });
     if (answer.getBoundingClientRect().bottom > innerHeight || status.getBoundingClientRect().top < 0) {
@@ -329,14 +334,14 @@ async function thumbnail(file, title, take) {
 /** Return a list with an item for each class, the likeliest first; what is beyond SHOWN in one that is folded. */
 function bars(result, labels) {
   const order = [...labels.conditions].sort((a, b) => result.probabilities[b.key] - result.probabilities[a.key]);
-  const items = order.map(({ key, title, colour }) => {
+  const items = order.map(({ key, title, colour, learned }) => {
     const length = element("span", { className: "length" });
     length.style.inlineSize = `${100 * result.probabilities[key]}%`;
     length.style.backgroundColor = colour;
     return element(
       "li",
       {},
-      element("span", { className: "name" }, title),
+      element("span", { className: "name" }, learned ? title : `${title}, never learned`),
       " ",
       element("span", { className: "share" }, share(result.probabilities[key])),
       element("span", { className: "track", "aria-hidden": "true" }, length),
@@ -346,6 +351,19 @@ function bars(result, labels) {
   if (items.length <= SHOWN) return [first];
   const others = element("ol", { className: "bars", start: SHOWN + 1 }, ...items.slice(SHOWN));
   return [first, element("details", {}, element("summary", {}, `${items.length - SHOWN} less likely`), others)];
+}
+
+/** Say what the distance to the training photos shows: something strange, or nothing at all. */
+function noticedWords(strangeness, labels) {
+  const limit = labels.strangeness_limit;
+  const [at, above] = [strangeness.toFixed(2), limit.toFixed(2)];
+  if (strangeness > limit) {
+    return (
+      `It noticed something: the photo's distance to those it learned from is ${at}, more than ${above}. `
+      + "It may be wrong in that, too."
+    );
+  }
+  return `${labels.words.unnoticed} (Distance to the photos it learned from: ${at}; it speaks up above ${above}.)`;
 }
 
 function mapWords(title, heat, chapter) {
