@@ -6,8 +6,8 @@ Introduced in chapter 1, Data exploration.
 from pathlib import Path
 
 from skinlib.audit.copies import Audit
-from skinlib.base.errors import InputError
 from skinlib.base.files import written_whole
+from skinlib.base.targets import check_folder
 from skinlib.data.dataset import DataSet
 from skinlib.figures import shared
 
@@ -22,8 +22,7 @@ def draw(data: DataSet, audited: Audit, folder: Path) -> int:
     ``doubtful-001.png`` and on show pairs that came close, the closest first, where errors of the other kind stand.
     Conflicting labels are in ``conflicts-001.png``. Raises InputError where ``folder`` exists and is not empty.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is not empty: choose another folder, or remove it")
+    check_folder(folder)
     condition = data.photos.set_index("path").condition
     doubtful = audited.doubtful[::-1]
     conflicts = [

@@ -2,8 +2,9 @@
 
 import json
 import sys
+import textwrap
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from skinlib.base.errors import InputError
@@ -26,7 +27,7 @@ def _predict(options) -> int:
         from skinlib.serve.exported import ExportedModel, answer_files
 
         title = ExportedModel(options.run).title
-        answers = list(answer_files(options.run, options.images, runner_of(options)))
+        answers = answer_files(options.run, options.images, runner_of(options))
     elif options.cluster is None:
         from skinlib.learn.runs import Run
 
@@ -38,10 +39,14 @@ def _predict(options) -> int:
     else:
         raise InputError(f"{options.run} is a run, and --cluster asks exported models: use export first")
 
-    if options.json:
-        print(json.dumps(answers, indent=2))  # in ASCII: a name need not be valid text
-    for answer in answers:
+    # Each answer is printed when it is there. A list that breaks off lacks its end, and no reader takes it for whole.
+    number, failed = 0, False
+    for number, answer in enumerate(answers, start=1):
+        if options.json:
+            text = json.dumps(answer, indent=2)  # in ASCII: a name need not be valid text
+            print("[" if number == 1 else ",", textwrap.indent(text, "  "), sep="\n", end="", flush=True)
         if "error" in answer:
+            failed = True
             print(f"skinlib: {printable(answer['path'])}: {answer['error']}", file=sys.stderr)
         elif not options.json:
             best = answer.get("best_guess", answer["condition"])
@@ -49,22 +54,22 @@ def _predict(options) -> int:
             if "percent" in answer:  # as the app and the page show it
                 words = f"{title(best)} ({answer['percent'][best]} %)"
                 words = f"I don't know ({answer['doubt']}; if anything, {words})" if answer["doubt"] else words
-            print(f"{printable(answer['path'])}: {words}; not a diagnosis")
-    return 2 if any("error" in answer for answer in answers) else 0
+            print(f"{printable(answer['path'])}: {words}; not a diagnosis", flush=True)
+    if options.json:
+        print("\n]" if number else "[]")
+    return 2 if failed else 0
 
 
-def _run_answers(run, paths: list[Path]) -> list[dict]:
-    """Return what a run says of each photo, by Keras, or why there is no answer."""
+def _run_answers(run, paths: list[Path]) -> Iterator[dict]:
+    """Yield what a run says of each photo, by Keras, or why there is no answer."""
     from skinlib.data.reading import PhotoError, read
 
-    answers: list[dict] = []
     for path in paths:
         try:
             probabilities = run.predict([read(path)])[0]
         except PhotoError as error:
-            answers.append({"path": str(path), "error": error.reason})
+            yield {"path": str(path), "error": error.reason}
             continue
         by_key = {key: round(float(p), 6) for key, p in zip(run.classes.keys, probabilities, strict=True)}
         best = max(by_key, key=by_key.__getitem__)
-        answers.append({"path": str(path), "condition": best, "probabilities": by_key})
-    return answers
+        yield {"path": str(path), "condition": best, "probabilities": by_key}
