@@ -154,7 +154,7 @@ def written_whole(target: Path) -> Iterator[Path]:
             sweep(drafts)
             folder = opened.enter_context(room(drafts))
             draft = folder / (target.name or "draft")
-        with failures_of(target if beside else folder, folder):
+        with failures_of(target if beside else drafts, folder):
             yield draft
         with failures_of(target):
             if draft.is_dir():
