@@ -268,7 +268,7 @@ def test_a_disk_that_is_mounted_there_is_filled(tmp_path):
         assert is_filled(place) and place.is_mount()
         subprocess.run(["mount", "-o", "remount,ro", place], check=True)
         for target in (place / "new.json", place / "a.txt"):
-            with pytest.raises(OSError, match="Read-only|Permission denied") as caught:
+            with pytest.raises(OSError, match=r"Read-only|Permission denied") as caught:
                 write(target)
             assert caught.value.filename == str(target)
     finally:

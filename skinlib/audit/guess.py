@@ -69,7 +69,7 @@ def feature_index(sketch_of: Callable[[int], Sketch], photos: np.ndarray, file: 
         some = photos[start : start + 256]
         parts = [sketch_of(i).descriptors[:INDEXED] for i in some]
         index.add(np.repeat(some, [len(part) for part in parts]), np.concatenate(parts), threads=1)
-    with in_need_of(index.serialized_length, file.parent):
+    with in_need_of(index.memory_usage, file.parent):
         index.save(file)
     index.view(file)  # The memory is given back; what is looked up comes from disk.
     return index

@@ -278,7 +278,7 @@ def _entry(kind: str, folder: Path) -> Entry:
 def _other_work(claim: Path, key: str) -> bool:
     """Tell whether who holds the lock of a claim has begun something else than what has this key."""
     for wait in (0.1, 0.0):
-        noted, _, state = _read(claim).partition(" ")
+        noted, _, state = _read(claim).rpartition(" ")
         if noted == key or state != "begun":
             return False
         time.sleep(wait)  # it may be about to write down what it begins

@@ -61,10 +61,9 @@ def check_file(path: Path | None) -> None:
     """
     if path is None:
         return
+    _refuse_below_a_file(path)
     place = end_of_links(path)
-    state = state_of(place) if isinstance(place, int) or not _below_a_file(place) else None
-    if isinstance(place, Path) and _below_a_file(place):
-        raise InputError(f"{path}: {_below_a_file(place)} is a file, and no folder: name another place")
+    state = state_of(place)
     if state is None:
         return
     if stat.S_ISDIR(state.st_mode):
@@ -78,11 +77,10 @@ def check_file(path: Path | None) -> None:
 
 def check_folder(path: Path) -> None:
     """Raise InputError where something stands that is no empty folder: it stays as it is. A link may lead to one."""
+    _refuse_below_a_file(path)
     place = end_of_links(path)
     if isinstance(place, int) or not is_free(place):
         raise InputError(f"{path} exists already and is not an empty folder: choose another, or remove it")
-    if _below_a_file(place):
-        raise InputError(f"{path}: {_below_a_file(place)} is a file, and no folder: name another place")
 
 
 def is_free(place: Path, draft: Path | None = None) -> bool:
@@ -105,11 +103,9 @@ def check_apart(paths: Iterable[Path | None]) -> None:
         ends[end] = path
 
 
-def _below_a_file(place: Path) -> Path | None:
-    """Return what is in the place of a folder above ``place`` and is none."""
-    for above in place.parents:
+def _refuse_below_a_file(path: Path) -> None:
+    for above in Path(path).absolute().parents:
         if above.is_dir():
-            return None
-        if os.path.lexists(above):
-            return above
-    return None
+            return
+        if above.exists():
+            raise InputError(f"{path}: {above} is a file, and no folder: name another place")
