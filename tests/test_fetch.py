@@ -407,7 +407,7 @@ def test_what_a_killed_run_left_is_cleared(server, out):
     for path, data in ((part_of(out) / first, FILES[first]), (part_of(out) / second, b"half"), (stray, b"half")):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-    (part_of(out) / "link").symlink_to(out.parent)
+    (part_of(out) / "tmplink").symlink_to(out.parent)
     fails(out, kept=(first,))
 
     stray.parent.mkdir()

@@ -1,6 +1,6 @@
 """Epochs: what is kept of them, and that a training which was stopped ends as if it never had been."""
 
-import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -86,17 +86,22 @@ def test_a_stopped_training_goes_on_and_ends_with_the_same_bits(stopped, straigh
     progress, saved = stopped
     assert_same(fitted(progress=progress), straight)
     assert saved == [3, 4], "no epoch was trained twice"
-    assert {file.name for file in progress.folder.iterdir()} == {"head.json", "head-4.keras"}, "older ones are gone"
+    assert [folder.name for folder in progress.folder.iterdir()] == ["head-4"], "older ones are gone"
 
 
-@pytest.mark.parametrize("damage", ["network cut", "network gone", "list cut", "list of another kind"])
-def test_damaged_progress_begins_anew(damage, stopped, straight):
+@pytest.mark.parametrize("name", ["network.keras", "history.json"])
+@pytest.mark.parametrize("damage", ["cut", "gone", "other bytes", "a folder", "all of it a file"])
+def test_damaged_progress_begins_anew(damage, name, stopped, straight):
     progress, saved = stopped
-    file = progress.folder / ("head-2.keras" if "network" in damage else "head.json")
+    file = progress.folder / "head-2" / name
     content = file.read_bytes()
-    if damage == "network gone":
-        file.unlink()
-    else:
-        file.write_bytes(json.dumps(7).encode() if "kind" in damage else content[: len(content) // 2])
+    file.unlink()
+    if damage == "a folder":
+        file.mkdir()
+    elif damage == "all of it a file":
+        shutil.rmtree(file.parent)
+        file.parent.write_bytes(content)
+    elif damage != "gone":
+        file.write_bytes(content[: len(content) // 2] if damage == "cut" else b"7" * len(content))
     assert_same(fitted(progress=progress), straight)
     assert saved == [1, 2, 3, 4], "all epochs were trained again"

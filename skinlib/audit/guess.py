@@ -3,8 +3,6 @@
 Introduced in chapter 1, How many photos?
 """
 
-import errno
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pandas as pd
 from usearch.index import Index
 
 from skinlib.audit.sketch import TURNS, Sketch
+from skinlib.base.files import in_need_of
 
 INDEXED = 64
 """Features of one photo that go into the index, the strongest of each cell first."""
@@ -70,10 +69,8 @@ def feature_index(sketch_of: Callable[[int], Sketch], photos: np.ndarray, file: 
         some = photos[start : start + 256]
         parts = [sketch_of(i).descriptors[:INDEXED] for i in some]
         index.add(np.repeat(some, [len(part) for part in parts]), np.concatenate(parts), threads=1)
-    try:
+    with in_need_of(index.memory_usage, file.parent):
         index.save(file)
-    except RuntimeError as error:  # the library's word for whatever the system refused
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(file.parent)) from error
     index.view(file)  # The memory is given back; what is looked up comes from disk.
     return index
 

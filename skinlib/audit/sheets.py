@@ -6,8 +6,8 @@ Introduced in chapter 1, Data exploration.
 from pathlib import Path
 
 from skinlib.audit.copies import Audit
-from skinlib.base.errors import InputError
 from skinlib.base.files import write_table, written_whole
+from skinlib.base.targets import check_folder
 from skinlib.data.dataset import DataSet
 from skinlib.figures import shared
 
@@ -23,8 +23,7 @@ def draw(data: DataSet, audited: Audit, folder: Path) -> int:
     Conflicting labels are in ``conflicts-001.png``. What was not looked at is on no sheet: ``left-out.csv`` lists it,
     path and reason, where there is any. Raises InputError where ``folder`` exists and is not empty.
     """
-    if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is not empty: choose another folder, or remove it")
+    check_folder(folder)
     condition = data.photos.set_index("path").condition
     doubtful = audited.doubtful[::-1]
     conflicts = [

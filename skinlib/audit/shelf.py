@@ -76,11 +76,10 @@ def open_shelf(data: DataSet) -> Iterator[tuple[Shelf, Path]]:
     Where the store can't be written, the shelf lasts no longer either.
     """
     store = Store(data.store.root.absolute())
-    try:
-        store.root.mkdir(parents=True, exist_ok=True)
-        scratch = tempfile.TemporaryDirectory(prefix=".audit.", dir=store.root, ignore_cleanup_errors=True)
-    except OSError:
-        scratch = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        store = Store(Path(scratch.name))
-    with scratch as name:
-        yield Shelf(store, data.root.absolute(), key_for("skinlib.audit.sketch")), Path(name)
+    with contextlib.ExitStack() as opened:
+        try:
+            scratch = opened.enter_context(store.scratch("sketches"))
+        except OSError:
+            scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
+            store = Store(scratch)
+        yield Shelf(store, data.root.absolute(), key_for("skinlib.audit.sketch")), scratch

@@ -22,8 +22,9 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from skinlib.base.errors import InputError
-from skinlib.base.files import written_whole
+from skinlib.base.files import failures_of, remove, replaced, room, sweep
 from skinlib.base.fingerprint import key_of
+from skinlib.base.targets import end_of_links
 
 KINDS = ("samples", "decoded", "sketches", "audits", "features", "views", "weights", "unfinished", "runs", "exports")
 """What is kept, in the order in which one leads to the next."""
@@ -65,7 +66,7 @@ class Store:
 
     def keep(self, kind: str, key: str, value: bytes, name: str = "value") -> None:
         """Keep a value, whole or not at all. Raises OSError where that can't be done."""
-        with written_whole(self._file(kind, key, name)) as draft:
+        with self._written(kind, self._file(kind, key, name)) as draft:
             draft.write_bytes(value + zlib.crc32(value).to_bytes(4, "little"))
 
     def value(self, kind: str, key: str, make: Callable[[], bytes], name: str = "value") -> bytes:
@@ -94,16 +95,48 @@ class Store:
         """
         entry = self.root / kind / key
         if not is_whole(entry):
-            entry.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(entry.with_name(f".{key}.lock")):
+            with contextlib.ExitStack() as held:
+                with failures_of(entry):
+                    self._make_way(entry)
+                    held.enter_context(FileLock(entry.with_name(f".{key}.lock")))
                 if not is_whole(entry):
-                    if entry.exists():
-                        shutil.rmtree(entry)
-                    with written_whole(entry) as draft:
+                    with self._written(kind, entry) as draft:
                         make(draft)
                         seal(draft)
         self._touch(kind, key)
         return entry
+
+    @contextlib.contextmanager
+    def scratch(self, kind: str) -> Iterator[Path]:
+        """Give an empty folder on the store's disk, for what is of use as long as the block lasts."""
+        self._make_way(self.root / kind / "scratch")
+        self._sweep(kind)
+        with room(self.root / kind) as folder:
+            yield folder
+
+    @contextlib.contextmanager
+    def _written(self, kind: str, target: Path) -> Iterator[Path]:
+        """Give the path of a draft, which is at ``target`` at the end, whatever was there."""
+        with failures_of(target):
+            self._make_way(target)
+        self._sweep(kind)
+        with replaced(target, self.root / kind) as draft:
+            yield draft
+            if draft.is_dir() or (target.is_dir() and not target.is_symlink()):
+                remove(target)
+
+    def _sweep(self, kind: str) -> None:
+        """Remove, once in a process, the drafts of processes that were killed."""
+        if self.root / kind not in _swept:
+            _swept.add(self.root / kind)
+            sweep(self.root / kind)
+
+    def _make_way(self, target: Path) -> None:
+        """Make the folders above ``target``; what is in the place of one, and is none, goes."""
+        for above in reversed(target.relative_to(self.root).parents[:-1]):
+            if not (self.root / above).is_dir():
+                remove(self.root / above)
+        target.parent.mkdir(parents=True, exist_ok=True)
 
     @staticmethod
     def copy(entry: Path, target: Path) -> None:
@@ -115,30 +148,35 @@ class Store:
             shutil.copyfile(file, copy)
 
     @contextlib.contextmanager
-    def claimed(self, target: Path, key: str) -> Iterator[None]:
+    def claimed(self, target: Path, key: str) -> Iterator[bool]:
         """Have a place of the user's to oneself while the block lasts, to write what has this key.
 
-        Where another process of this store writes the same there, this one waits for it. Raises InputError where it
-        writes something else: at once.
+        Gives whether it is there by now: where another process of this store was writing the same there, this one has
+        waited until that was done. Raises InputError where another writes something else: at once. A process that was
+        killed holds nothing any more. Where the store can't be written there are no claims.
         """
-        place = key_of(str(target.absolute()))
+        place = key_of(str(end_of_links(target)))
         lock, claim = (self.root / "claims" / f"{place}.{ending}" for ending in ("lock", "key"))
-        lock.parent.mkdir(parents=True, exist_ok=True)
         held = FileLock(lock)
+        there = False
         try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
             held.acquire(timeout=0)
         except Timeout:
-            with contextlib.suppress(OSError):
-                if claim.read_text("utf-8") not in ("", key):
-                    raise InputError(
-                        f"{target}: another process is writing something else there: choose another folder"
-                    ) from None
+            if _other_work(claim, key):
+                raise InputError(
+                    f"{target}: another process is writing something else there: choose another folder"
+                ) from None
             held.acquire()
+            there = _read(claim) == f"{key} done"
+        except OSError:
+            yield False
+            return
         try:
-            claim.write_text(key, "utf-8")
-            yield
+            _note(claim, f"{key} begun")
+            yield there
+            _note(claim, f"{key} done")
         finally:
-            claim.write_text("", "utf-8")
             held.release()
 
     # ---------------------------------------------------------------- looking after it
@@ -153,7 +191,9 @@ class Store:
         return entries
 
     def remove(self, entries: list[Entry]) -> None:
-        """Remove entries. A process that is using one of them may fail, or make it anew."""
+        """Remove entries, and drafts that nobody is at. A process that is using an entry may fail, or make it anew."""
+        for kind in KINDS:
+            sweep(self.root / kind)
         for entry in entries:
             shutil.rmtree(self.root / entry.kind / entry.key, ignore_errors=True)
             with contextlib.suppress(OSError):
@@ -235,6 +275,29 @@ def _entry(kind: str, folder: Path) -> Entry:
     return Entry(kind, folder.name, len(sizes), sum(sizes), used)
 
 
+def _other_work(claim: Path, key: str) -> bool:
+    """Tell whether who holds the lock of a claim has begun something else than what has this key."""
+    for wait in (0.1, 0.0):
+        noted, _, state = _read(claim).rpartition(" ")
+        if noted == key or state != "begun":
+            return False
+        time.sleep(wait)  # it may be about to write down what it begins
+    return True
+
+
+def _read(claim: Path) -> str:
+    try:
+        return claim.read_text("utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+def _note(claim: Path, text: str) -> None:
+    with contextlib.suppress(OSError):  # what can't be noted only costs time
+        claim.write_text(text, "utf-8")
+
+
+_swept: set[Path] = set()
 _noted: dict[Path, int] = {}
 
 

@@ -1,10 +1,12 @@
 """The command that asks a model what photos show."""
 
+import itertools
 import json
 import os
 import sys
+import textwrap
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from skinlib.base.errors import InputError
@@ -23,34 +25,37 @@ def add_to(command: Callable[..., ArgumentParser]) -> None:
 def _predict(options) -> int:
     from skinlib.data.reading import printable
 
+    images, left_out = _photos_among(options.images)
     folder = export_of(options.run)
     if folder:
         from skinlib.serve.exported import ExportedModel, answer_files
 
         exported = ExportedModel(folder)
-        title, number = exported.title, sum(one["learned"] for one in exported.labels["conditions"])
+        title, n_classes = exported.title, sum(one["learned"] for one in exported.labels["conditions"])
         notes = [exported.words["promise"], exported.words["record"]]
-        images, left_out = _photos_among(options.images)
-        answers = list(answer_files(folder, images, runner_of(options))) + left_out
+        answers = answer_files(folder, images, runner_of(options))
     elif options.cluster is None:
         from skinlib.judge import measured
         from skinlib.learn.runs import Run
 
         run = Run(options.run)
-        images, left_out = _photos_among(options.images)
-        number, split = len(measured.learned_from(run.predictions)), run.provenance["settings"]["split"]
+        n_classes, split = len(measured.learned_from(run.predictions)), run.provenance["settings"]["split"]
         notes = [f"its score: {measured.in_words(split, run.predictions, run.provenance['data']['name'])}"]
-        answers = _run_answers(run, images) + left_out
+        answers = _run_answers(run, images)
 
         def title(key):
             return run.classes[key].title
     else:
         raise InputError(f"{options.run} is a run, and --cluster asks exported models: use export first")
 
-    if options.json:
-        print(json.dumps(answers, indent=2))  # in ASCII: a name need not be valid text
-    for answer in answers:
+    # Each answer is printed when it is there. A list that breaks off lacks its end, and no reader takes it for whole.
+    count, failed = 0, False
+    for count, answer in enumerate(itertools.chain(answers, left_out), start=1):
+        if options.json:
+            text = json.dumps(answer, indent=2)  # in ASCII: a name need not be valid text
+            print("[" if count == 1 else ",", textwrap.indent(text, "  "), sep="\n", end="", flush=True)
         if "error" in answer:
+            failed = True
             print(f"skinlib: {printable(answer['path'])}: {answer['error']}", file=sys.stderr)
         elif not options.json:
             best = answer.get("best_guess", answer["condition"])
@@ -58,10 +63,13 @@ def _predict(options) -> int:
             if "percent" in answer:  # as the app and the page show it
                 words = f"{title(best)} ({answer['percent'][best]} %)"
                 words = f"I don't know ({answer['doubt']}; if anything, {words})" if answer["doubt"] else words
-            print(f"{printable(answer['path'])}: {words}, if it shows one of {number} classes; not a diagnosis")
-    for note in notes if not options.json and len(answers) else ():
+            words += f", if it shows one of {n_classes} classes; not a diagnosis"
+            print(f"{printable(answer['path'])}: {words}", flush=True)
+    if options.json:
+        print("\n]" if count else "[]")
+    for note in notes if count and not options.json else ():
         print(f"note: {printable(note)}", file=sys.stderr)
-    return 2 if any("error" in answer for answer in answers) else 0
+    return 2 if failed else 0
 
 
 def _photos_among(images: list[Path]) -> tuple[list[Path], list[dict]]:
@@ -82,18 +90,16 @@ def _photos_among(images: list[Path]) -> tuple[list[Path], list[dict]]:
     return paths, left_out
 
 
-def _run_answers(run, paths: list[Path]) -> list[dict]:
-    """Return what a run says of each photo, by Keras, or why there is no answer."""
+def _run_answers(run, paths: list[Path]) -> Iterator[dict]:
+    """Yield what a run says of each photo, by Keras, or why there is no answer."""
     from skinlib.data.reading import PhotoError, large_enough, read
 
-    answers: list[dict] = []
     for path in paths:
         try:
             probabilities = run.predict([large_enough(read(path), path)])[0]
         except PhotoError as error:
-            answers.append({"path": str(path), "error": error.reason})
+            yield {"path": str(path), "error": error.reason}
             continue
         by_key = {key: round(float(p), 6) for key, p in zip(run.classes.keys, probabilities, strict=True)}
         best = max(by_key, key=by_key.__getitem__)
-        answers.append({"path": str(path), "condition": best, "probabilities": by_key})
-    return answers
+        yield {"path": str(path), "condition": best, "probabilities": by_key}

@@ -1,10 +1,14 @@
 """Options that several commands share."""
 
+import contextlib
 import functools
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+from skinlib.base.targets import check_apart, check_file, is_standard_output
 
 
 def add_cluster(parser: ArgumentParser) -> None:
@@ -26,6 +30,18 @@ def runner_of(options) -> Callable:
     from skinlib.scale import cluster
 
     return functools.partial(cluster.ray, address=options.cluster)
+
+
+def files_to_write(*files: Path | None) -> AbstractContextManager:
+    """Look, before any work, whether files can be written; return the block in which that is done.
+
+    Where one of them is standard output, what is printed in the block goes to standard error. Raises InputError where
+    a file can't be written, or where two are one.
+    """
+    check_apart(files)
+    for file in files:
+        check_file(file)
+    return contextlib.redirect_stdout(sys.stderr) if any(map(is_standard_output, files)) else contextlib.nullcontext()
 
 
 def say_left_out(data) -> None:

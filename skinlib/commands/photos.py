@@ -5,8 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from skinlib.base.files import write_json, write_table, written_whole
+from skinlib.base.fingerprint import key_of
 from skinlib.base.settings import load_settings
-from skinlib.commands.options import add_cluster, runner_of, say_left_out
+from skinlib.base.targets import check_folder
+from skinlib.commands.options import add_cluster, files_to_write, runner_of, say_left_out
 
 
 def add_to(command: Callable[..., ArgumentParser]) -> None:
@@ -53,6 +55,16 @@ def _fetch(options) -> None:
 
 def _audit(options) -> None:
     settings = load_settings(data=options.data, seed=options.seed)
+    with files_to_write(options.json, options.splits):
+        if options.sheets is None:
+            _audit_into(options, settings)
+        else:
+            check_folder(options.sheets)
+            with settings.store.claimed(options.sheets, key_of("sheets", settings.data, settings.seed)) as are_there:
+                _audit_into(options, settings, are_there)
+
+
+def _audit_into(options, settings, sheets_are_there: bool = False) -> None:
     from skinlib.audit.copies import audit
     from skinlib.audit.words import in_words
     from skinlib.data import splits
@@ -73,7 +85,8 @@ def _audit(options) -> None:
     if options.sheets:
         from skinlib.audit import sheets
 
-        print(f"{sheets.draw(data, audited, options.sheets)} sheets in {options.sheets}")
+        count = len(list(options.sheets.iterdir())) if sheets_are_there else sheets.draw(data, audited, options.sheets)
+        print(f"{count} sheets in {options.sheets}")
 
 
 def _croissant(options) -> None:
@@ -82,7 +95,8 @@ def _croissant(options) -> None:
     from skinlib.data import croissant
     from skinlib.data.opening import open_data
 
-    data = identified(open_data(settings))
-    say_left_out(data)
-    croissant.write(data, options.out)
-    print(f"{len(data.photos)} files described in {options.out}")
+    with files_to_write(options.out):
+        data = identified(open_data(settings))
+        say_left_out(data)
+        croissant.write(data, options.out)
+        print(f"{len(data.photos)} files described in {options.out}")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from skinlib.base.errors import InputError
 from skinlib.base.files import written_whole
+from skinlib.base.fingerprint import key_of
 from skinlib.base.settings import load_settings
+from skinlib.base.targets import check_folder
 from skinlib.commands.options import export_of, say_left_out
 
 
@@ -61,8 +63,15 @@ def _exported(options):
 
 
 def _export(options) -> None:
-    if options.out.exists() and (not options.out.is_dir() or any(options.out.iterdir())):
-        raise InputError(f"{options.out} exists already: choose another folder, or remove it")
+    check_folder(options.out)
+    work = key_of("export", str(options.run.absolute()), options.data, options.elsewhere)
+    with load_settings().store.claimed(options.out, work) as is_there:
+        if not is_there:
+            _publish(options)
+    print(f"{options.out}/model holds the model, {options.out}/web the page and {options.out}/space the app")
+
+
+def _publish(options) -> None:
     exported = _exported(options)
     from skinlib.serve import publish
 
@@ -71,7 +80,6 @@ def _export(options) -> None:
         publish.model(exported, draft / "model")
         publish.web(exported, draft / "web")
         publish.space(exported, draft / "space")
-    print(f"{options.out}/model holds the model, {options.out}/web the page and {options.out}/space the app")
 
 
 def _app(options) -> None:

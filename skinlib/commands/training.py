@@ -8,7 +8,8 @@ from pathlib import Path
 from skinlib.base.errors import InputError
 from skinlib.base.files import write_json, written_whole
 from skinlib.base.settings import load_settings
-from skinlib.commands.options import add_cluster, runner_of, say_left_out
+from skinlib.base.targets import check_folder
+from skinlib.commands.options import add_cluster, files_to_write, runner_of, say_left_out
 
 
 def add_to(command: Callable[..., ArgumentParser]) -> None:
@@ -59,6 +60,8 @@ def _train(options) -> None:
     settings = load_settings(
         data=options.data, weights=options.weights, backbone=options.backbone, seed=options.seed
     )  # fmt: skip
+    if not (options.out / "provenance.json").is_file():
+        check_folder(options.out)  # before any work; whether a run there is this very one is known later
     from skinlib.data import splits
     from skinlib.data.opening import open_data
     from skinlib.learn.prepared import Recipe, prepare
@@ -91,15 +94,16 @@ def _evaluate(options) -> None:
     from skinlib.judge import evaluate
     from skinlib.learn.runs import Run
 
-    run = Run(options.run)
-    metrics = evaluate.metrics(run.predictions)
-    _print_metrics(metrics)
-    _print_measured(run)
-    if options.against:
-        metrics["comparison"] = _compare(evaluate, Run(options.against), run)
-    if options.json:
-        with written_whole(options.json) as draft:
-            write_json(draft, metrics)
+    with files_to_write(options.json):
+        run = Run(options.run)
+        metrics = evaluate.metrics(run.predictions)
+        _print_metrics(metrics)
+        _print_measured(run)
+        if options.against:
+            metrics["comparison"] = _compare(evaluate, Run(options.against), run)
+        if options.json:
+            with written_whole(options.json) as draft:
+                write_json(draft, metrics)
 
 
 def _compare(evaluate, other, run) -> dict:

@@ -3,7 +3,6 @@
 Introduced on the page of the data card.
 """
 
-import os
 import sys
 import tempfile
 import zipfile
@@ -17,12 +16,17 @@ import pooch
 from tqdm import tqdm
 
 from skinlib.base.errors import InputError, SkinlibError
+from skinlib.base.files import failures_of, put_folder
+from skinlib.base.fingerprint import key_of
 from skinlib.base.settings import load_settings
+from skinlib.base.targets import end_of_links, is_free
 from skinlib.data.clinical import ARCHIVE_URL, FILES_URL, KAGGLE_PAGE, MANIFEST, clinical_folder
 from skinlib.data.conditions import UNPACKED
 
 TIMEOUT = 30
 """Seconds to wait for a connection, and between two parts of an answer."""
+TEMPORARY = ("tmp", ".tmp")
+"""How the names begin of what a download that was killed has left."""
 RETRIES = 3
 """How often a single file is asked for again, after 1, 2 and 3 seconds."""
 
@@ -32,27 +36,50 @@ def fetch(out: Path | None = None) -> Path:
 
     By default they go where ``SKINLIB_DATA=clinical`` looks for them; another ``out`` is then named by SKINLIB_DATA.
     They come from GitHub, at a pinned commit: most at once in its archive, a small rest file by file. Checked files
-    gather in ``out`` + ".part", which becomes ``out`` when it has all of them. After an interruption the next call
-    goes on from there. Photos that are complete already cost no request.
+    gather in ``out`` + ".part" (where ``out`` is there and empty, in a folder of that name in it), which becomes
+    ``out`` when it has all of them. After an interruption the next call goes on from there. Photos that are complete
+    already cost no request. Of two calls at once the second waits.
 
     Raises InputError when ``out`` holds something else or can't be made, SkinlibError when GitHub does not have the
     rest or the disk no room for it.
     """
-    out = Path(out).expanduser() if out else clinical_folder(load_settings())
+    settings = load_settings()
+    out = Path(out).expanduser() if out else clinical_folder(settings)
     manifest = pd.read_csv(MANIFEST).set_index("path")
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        if missing := _missing(out, manifest):
-            raise InputError(
-                f"{out}: is in use and lacks {len(missing)} of {len(manifest)} clinical photos, "
-                f"such as {missing[0]!r}: choose another folder, or remove this one"
-            )
-        return out
+    with settings.store.claimed(out, key_of("fetch", list(manifest.sha256))):
+        if not _is_complete(out, manifest):
+            _fetch_into(out, manifest)
+    return out
 
-    part = out.with_name(f"{out.name}.part")
+
+def _is_complete(out: Path, manifest: pd.DataFrame) -> bool:
+    """Tell whether ``out`` has all photos. Raises InputError where it has something, and not all of them."""
+    place = end_of_links(out)
+    if isinstance(place, Path) and is_free(place, _part(place)):
+        return False
+    missing = _missing(out, manifest)
+    if missing:
+        raise InputError(
+            f"{out}: is in use and lacks {len(missing)} of {len(manifest)} clinical photos, "
+            f"such as {missing[0]!r}: choose another folder, or remove this one"
+        )
+    return True
+
+
+def _part(place: Path) -> Path:
+    """Return the folder where the photos gather, on the disk that they are for: a folder that is there stays."""
+    return (place if place.is_dir() else place.parent) / f"{place.name}.part"
+
+
+def _fetch_into(out: Path, manifest: pd.DataFrame) -> None:
+    place = end_of_links(out)
+    assert isinstance(place, Path), "what is no path is in use"
+    part = _part(place)
     try:
         part.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{part}: cannot be made ({error.strerror}): choose another folder") from None
+    _refuse_others(part, manifest)
     missing, problems = _missing(part, manifest), []
     ways = {"GitHub's archive": _from_archive, "GitHub's single files": _from_files}
     if len(missing) <= len(manifest) / 2:
@@ -73,10 +100,17 @@ def fetch(out: Path | None = None) -> Path:
             f"({'; '.join(problems)}): "
             f"try again, which goes on from here, or unpack {KAGGLE_PAGE} by hand and set SKINLIB_DATA to the folder"
         )
-    if out.is_dir():
-        out.rmdir()
-    os.replace(part, out)
-    return out
+    with failures_of(out):
+        put_folder(part, place)
+
+
+def _refuse_others(part: Path, manifest: pd.DataFrame) -> None:
+    """Raise InputError where a folder that goes by the name of ours holds somebody else's files: nothing is removed."""
+    ours = set(manifest.index) | {parent.as_posix() for path in manifest.index for parent in Path(path).parents}
+    for path in sorted(part.rglob("*")):
+        below = path.relative_to(part)
+        if below.as_posix() not in ours and not any(name.startswith(TEMPORARY) for name in below.parts):
+            raise InputError(f"{part}: holds other files, such as {below}: move them, or choose another folder")
 
 
 def _missing(folder: Path, manifest: pd.DataFrame) -> list[str]:
@@ -128,6 +162,7 @@ def _from_files(part: Path, wanted: pd.DataFrame) -> None:
     for path in tqdm(wanted.index, "clinical photos", disable=None, leave=False):
         try:
             source.fetch(path, downloader=_downloader())
+            (part / path).chmod(part.stat().st_mode & 0o666)  # a temporary file is its owner's alone
         except ValueError:
             wrong += 1
     if wrong:

@@ -7,7 +7,6 @@ tells where each of them is. Introduced in chapter 1, Data exploration.
 import hashlib
 import json
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +18,9 @@ from tqdm import tqdm
 from skinlib.base.errors import InputError
 from skinlib.base.files import write_table, written_whole
 from skinlib.base.fingerprint import key_for
-from skinlib.base.settings import Settings
+from skinlib.base.runner import threads
+from skinlib.base.settings import Settings, load_settings
+from skinlib.base.targets import check_folder
 from skinlib.data import brushes
 from skinlib.data.conditions import CONDITIONS, KEYS, SPLIT_FOLDERS
 from skinlib.data.drawings import ONE_SIZE, OTHERS, draw, draw_other
@@ -239,36 +240,47 @@ def _make_copy(row: dict, original: tuple[bytes, np.ndarray], rng: np.random.Gen
 
 
 def draw_sample(folder: Path, per_class: int, seed: int) -> pd.DataFrame:
-    """Draw all files of the sample into ``folder``. Returns the truth table; see :func:`write_sample`."""
+    """Draw all files of the sample into ``folder``. Returns the truth table; see :func:`write_sample`.
+
+    An original goes from memory with its copies, so what is held does not grow with their number.
+    """
     rows = _plan(per_class, seed)
-    done: dict[str, tuple[bytes, np.ndarray]] = {}
+    copies: dict[str, list[tuple[int, dict]]] = {}
+    for index, row in enumerate(rows):
+        copies.setdefault(row["of"], []).append((index, row))
 
-    def make(job: tuple[int, dict]) -> None:
+    def make(original: tuple[int, dict]) -> int:
         # Each file has its own generator, so that the order in which threads come to it does not matter.
-        index, row = job
-        rng = np.random.default_rng(np.random.SeedSequence([seed, index + 1]))
-        made = _make_copy(row, done[row["of"]], rng) if row["of"] else _make_original(row, rng)
-        if row["kind"] == "original":
-            done[row["path"]] = made
-        path = folder / row["path"]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(made[0])
-        row["sha256"] = hashlib.sha256(made[0]).hexdigest()
-        row["mask"] = ""
-        if not row["damage"]:
-            row["mask"] = (Path("masks") / row["path"]).with_suffix(".png").as_posix()
-            (folder / row["mask"]).parent.mkdir(parents=True, exist_ok=True)
-            (folder / row["mask"]).write_bytes(cv2.imencode(".png", made[1])[1].tobytes())
+        drawn = _make_original(original[1], _generator(seed, original[0]))
+        _write(folder, original[1], *drawn)
+        ours = copies.get(original[1]["path"], [])
+        for index, row in ours:
+            _write(folder, row, *_make_copy(row, drawn, _generator(seed, index)))
+        return 1 + len(ours)
 
-    jobs = list(enumerate(rows))
-    bar = tqdm(total=len(jobs), desc="drawing photos", unit="photo", disable=None)
-    with bar, ThreadPoolExecutor(2) as pool:
-        for copies in (False, True):
-            for _ in pool.map(make, [job for job in jobs if bool(job[1]["of"]) == copies]):
-                bar.update()
+    with tqdm(total=len(rows), desc="drawing photos", unit="photo", disable=None) as bar:
+        for count in threads(lambda: make, copies[""]):
+            bar.update(count)
     truth = pd.DataFrame(rows)[list(TRUTH_COLUMNS)]
     write_table(folder / "truth.csv", truth)
     return truth
+
+
+def _generator(seed: int, index: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence([seed, index + 1]))
+
+
+def _write(folder: Path, row: dict, content: bytes, mask: np.ndarray) -> None:
+    """Write the photo of a row and its mask, and complete the row."""
+    path = folder / row["path"]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    row["sha256"] = hashlib.sha256(content).hexdigest()
+    row["mask"] = ""
+    if not row["damage"]:
+        row["mask"] = (Path("masks") / row["path"]).with_suffix(".png").as_posix()
+        (folder / row["mask"]).parent.mkdir(parents=True, exist_ok=True)
+        (folder / row["mask"]).write_bytes(cv2.imencode(".png", mask)[1].tobytes())
 
 
 def write_sample(out: Path, per_class: int = 50, seed: int = 0) -> pd.DataFrame:
@@ -281,16 +293,19 @@ def write_sample(out: Path, per_class: int = 50, seed: int = 0) -> pd.DataFrame:
     of :func:`dihedral` or :func:`augmented`, as JSON), ``tone`` (Monk 1..10), ``watermark``, ``mislabelled``,
     ``damage`` (empty text, truncated, empty or text), ``format`` and ``sha256`` (of the bytes) and ``mask`` (relative
     path; none for damaged files). The same seed gives the same bytes. Nothing is left behind when it is interrupted.
+    Where another process is drawing the same sample there, this one waits for it and draws nothing.
 
     Raises InputError when ``per_class`` is below ``MIN_PER_CLASS`` or ``out`` is a file or a folder with files in it.
     """
     out = Path(out)
     if per_class < MIN_PER_CLASS:
         raise InputError(f"{per_class} photos per condition are too few: ask for {MIN_PER_CLASS} or more")
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"{out} already exists and is not an empty folder: delete it or name another")
-    with written_whole(out) as draft:
-        return draw_sample(draft, per_class, seed)
+    check_folder(out)
+    with load_settings().store.claimed(out, key_for("skinlib.data.sample", per_class, seed)) as is_there:
+        if is_there:
+            return pd.read_csv(out / "truth.csv", keep_default_na=False)
+        with written_whole(out) as draft:
+            return draw_sample(draft, per_class, seed)
 
 
 def sample_folder(settings: Settings) -> Path:

@@ -5,6 +5,7 @@ interrupted, and takes features from disk. Introduced in chapter 3, Training.
 """
 
 import json
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from skinlib.base.files import written_whole
+from skinlib.base.files import remove, replaced, sweep
+from skinlib.base.store import is_whole, seal
 from skinlib.learn.engines import keras
 
 LEARNING_RATE = 1e-3
@@ -22,32 +24,46 @@ KEEP_EVERY = 20.0
 
 
 class Progress:
-    """Epochs done so far, kept in a folder so that an interrupted training goes on where it stopped."""
+    """Epochs done so far, kept in a folder so that an interrupted training goes on where it stopped.
+
+    In it are folders by stage and number of epochs, each sealed: what is damaged counts for nothing.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
+        if os.path.lexists(folder) and not folder.is_dir():
+            folder.unlink()
         folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
 
     def load(self, stage: str) -> tuple[list[dict], keras.Model | None]:
         """Return the finished epochs of a stage and the network as it was after the last of them.
 
         Where these are absent or damaged the stage begins anew.
         """
-        try:
-            history = json.loads((self.folder / f"{stage}.json").read_text("utf-8"))
-            return history, keras.models.load_model(self.folder / f"{stage}-{len(history)}.keras")
-        except Exception:  # Keras, zipfile and h5py each fail in their own way
-            return [], None
+        for saved in sorted(self.folder.glob(f"{stage}-*"), key=_epochs, reverse=True):
+            if is_whole(saved):
+                history = json.loads((saved / "history.json").read_text("utf-8"))
+                return history, keras.models.load_model(saved / "network.keras")
+        return [], None
 
     def save(self, stage: str, history: list[dict], network: keras.Model) -> None:
-        """Keep the network, with its optimiser's state, and then say in one small file that it is there."""
-        with written_whole(self.folder / f"{stage}-{len(history)}.keras") as draft:
-            network.save(draft)
-        with written_whole(self.folder / f"{stage}.json") as draft:
-            draft.write_text(json.dumps(history))
-        for older in self.folder.glob(f"{stage}-*.keras"):
-            if older.name != f"{stage}-{len(history)}.keras":
-                older.unlink()
+        """Keep the network, with its optimiser's state, and then remove what was kept before."""
+        target, others = self.folder / f"{stage}-{len(history)}", list(self.folder.glob(f"{stage}-*"))
+        with replaced(target, self.folder) as draft:
+            draft.mkdir()
+            network.save(draft / "network.keras")
+            (draft / "history.json").write_text(json.dumps(history), "utf-8")
+            seal(draft)
+            remove(target)
+        for older in others:
+            if older != target:
+                remove(older)
+
+
+def _epochs(saved: Path) -> int:
+    number = saved.name.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 def fit(

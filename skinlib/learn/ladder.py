@@ -15,8 +15,9 @@ import pandas as pd
 from skinlib.audit.copies import audit
 from skinlib.base.errors import InputError, SkinlibError
 from skinlib.base.files import write_table, written_whole
-from skinlib.base.fingerprint import result_versions
+from skinlib.base.fingerprint import key_for, result_versions
 from skinlib.base.settings import Settings
+from skinlib.base.targets import check_file
 from skinlib.data import splits
 from skinlib.data.dataset import DataSet
 from skinlib.judge import calibration, evaluate
@@ -132,17 +133,29 @@ def results(data: DataSet, settings: Settings, out: Path, weights: Sequence[str]
     """Climb the ladder; write ``NAME.csv`` and ``NAME.json``, its provenance, into ``out``; return the former.
 
     NAME is "clinical" for the clinical photos, wherever they lie, and else the data's name. Both files hold figures
-    only, no photo. Raises InputError, before any work, where the photos teach or judge nothing.
+    only, no photo. Raises InputError, before any work, where the photos teach or judge nothing, and where another
+    process is about to write other results there.
     """
     if not data.has_test:
         raise InputError(
             f"{data.root} has no test photos of its own, and the ladder sets their split beside a clean one: put some "
             "into a folder test/"
         )
+    name = "clinical" if data.kind == "clinical" else data.name
+    table = Path(out) / f"{name}.csv"
+    for file in (table, Path(out) / f"{name}.json"):
+        check_file(file)
+    work = key_for("skinlib.learn.ladder", data.fingerprint, settings.seed, list(weights), settings.backbone)
+    with data.store.claimed(table, work) as is_there:
+        if not is_there:
+            _write_results(data, settings, table, name, weights)
+    return table
+
+
+def _write_results(data: DataSet, settings: Settings, file: Path, name: str, weights: Sequence[str]) -> None:
     audited = audit(data)
     data = replace(data, photos=audited.photos)
     check(data, settings)
-    name = "clinical" if data.kind == "clinical" else data.name
     kinds = at_hand(data, settings, weights)
     table = pd.DataFrame(climb(data, settings, kinds))[list(RESULT_COLUMNS)]
     used = {kind: get_weights(chosen, data) for kind, chosen in kinds.items()}
@@ -159,11 +172,10 @@ def results(data: DataSet, settings: Settings, out: Path, weights: Sequence[str]
         "command": command(name),
         "date": datetime.now(UTC).date().isoformat(),
     }
-    with written_whole(out / f"{name}.csv") as draft:
+    with written_whole(file) as draft:
         write_table(draft, table.round(6))
-    with written_whole(out / f"{name}.json") as draft:
+    with written_whole(file.with_name(f"{name}.json")) as draft:
         draft.write_text(json.dumps(provenance, indent=2) + "\n")
-    return out / f"{name}.csv"
 
 
 def side_by_side(table: pd.DataFrame) -> pd.DataFrame:

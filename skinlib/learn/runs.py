@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from skinlib.base.errors import InputError
+from skinlib.base.targets import end_of_links, is_free
 from skinlib.data.classes import Class, Classes
 from skinlib.learn.backbones import BACKBONES, Backbone
 from skinlib.learn.engines import keras
@@ -21,7 +22,8 @@ BATCH_SIZE = 32
 
 def check_free(out: Path, key: str) -> bool:
     """Tell whether the run of this key is in ``out`` already. Raises InputError where something else is."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    place = end_of_links(out)
+    if isinstance(place, Path) and is_free(place):
         return False
     try:
         if Run(out).provenance.get("key") == key:

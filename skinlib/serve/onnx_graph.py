@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from skinlib.base.files import array_on_disk
+from skinlib.base.files import in_need_of
 from skinlib.judge.limits import NEIGHBOURS
 from skinlib.learn.backbones import backbone_of
 from skinlib.learn.engines import keras, tf
@@ -139,13 +139,9 @@ def _folded(proto: onnx.ModelProto) -> onnx.ModelProto:
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     with tempfile.TemporaryDirectory() as folder:
         options.optimized_model_filepath = str(Path(folder, "folded.onnx"))
-        try:
+        with in_need_of(proto.ByteSize(), Path(folder)):
             onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
             folded = onnx.load(options.optimized_model_filepath)
-        except Exception:
-            # On a full disk the runtime speaks of an invalid model. Asking for as much room gets a plain OSError.
-            array_on_disk((proto.ByteSize(),), np.uint8, folder)
-            raise
     del folded.opset_import[:]  # the runtime lists all that it knows
     folded.opset_import.append(helper.make_opsetid("", OPSET))
     return folded

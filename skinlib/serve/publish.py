@@ -13,6 +13,7 @@ from skinlib.base.errors import InputError
 from skinlib.base.files import write_json, written_whole
 from skinlib.base.fingerprint import PACKAGE, modules_behind, source_of
 from skinlib.base.store import Store
+from skinlib.base.targets import check_folder
 from skinlib.data import brushes, drawings
 from skinlib.data.conditions import CONDITIONS, KEYS
 from skinlib.serve.exported import LABELS, SMALL, ExportedModel
@@ -57,8 +58,7 @@ def _assemble(source: Path, exported: ExportedModel, out: Path, add, folder: str
     if not source.is_dir():
         raise InputError(f"{source}: no such folder: run this in a checkout, or install skinlib anew")
     out = Path(out)
-    if out.exists() and any(out.iterdir()):
-        raise InputError(f"{out} exists already: choose another folder, or remove it")
+    check_folder(out)
     with written_whole(out) as draft:
         shutil.copytree(source, draft, ignore=shutil.ignore_patterns("web", "__pycache__", "*.pyc"))
         _fill(draft, exported)
