@@ -6,6 +6,10 @@ class SkinlibError(Exception):
 
     exit_code = 1
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what a notebook shows of this error, as IPython asks it: the line, and no traceback."""
+        return [f"skinlib: {self}"]
+
 
 class InputError(SkinlibError):
     """The caller gave something that can't be used. The command line exits with 2."""
