@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import fine_tuning
 import inputs
 import one_answer
 import recipe
+import same_photo
 import scale
 
 import book
@@ -63,7 +65,7 @@ def test_places_are_spread_and_never_twice():
     assert list(common.spread_over(9, 3)) == [0, 1, 2]
 
 
-@pytest.mark.parametrize("script", [extraction, fine_tuning, inputs])
+@pytest.mark.parametrize("script", [extraction, fine_tuning, inputs, same_photo])
 def test_no_photos_is_refused_in_one_line(script, capsys):
     with pytest.raises(SystemExit) as ended:
         script.main(["--photos", "0"])
@@ -101,6 +103,22 @@ def test_spread_is_the_middle_the_shortest_and_the_longest():
 def test_light_scripts_leave_tensorflow_out():
     code = "import sys, common, everything; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=everything.HERE).returncode == 0
+
+
+@pytest.mark.long
+def test_same_photo(options, tmp_path, capsys):
+    result = same_photo.main(["--photos", "3", "--megapixels", "1.5", *options])
+    assert same_as_written(result, options)
+    without, ours = result["ways"]
+    assert result["photos"] == 3 and result["drawn"] and result["megapixels"] == pytest.approx(1.5, abs=0.1)
+    for copy in ("Lanczos", "Lanczos, JPEG", "area"):
+        assert ours[f"levels, {copy}"] < without[f"levels, {copy}"]
+        assert ours[f"agree, {copy}"] >= 2 / 3
+    assert all(0 <= way[f"accuracy, {split}"] <= 1 for way in (without, ours) for split in ("grouped", "official"))
+    assert "3 large photos, drawn" in capsys.readouterr().out
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError, match="holds no files"):
+        next(same_photo.large_photos(Namespace(large=tmp_path / "none", photos=1), None))
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from skinlib.data import reading
 from skinlib.data.enlarging import enlarged
 from skinlib.doubt import explain
 from skinlib.learn import networks
@@ -155,3 +156,18 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(done.stdout) / 1000 < 120  # megabytes
+
+
+def test_a_thread_of_pixels_is_refused_before_it_fills_the_memory():
+    """As a square, its rows would be repeated 224 times and more before its columns are reduced."""
+    for side, refused in ((reading.LONGEST_SIDE, False), (reading.LONGEST_SIDE + 1, True)):
+        for size in ((side, 1), (1, side)):
+            stored = io.BytesIO()
+            Image.new("RGB", size).save(stored, "PNG")
+            if refused:
+                with pytest.raises(
+                    reading.PhotoError, match=r"^thread\.png: a side of more than 65,535 pixels: leave it"
+                ):
+                    reading.decode(stored.getvalue(), "thread.png")
+            else:
+                assert reading.decode(stored.getvalue()).shape == (*size[::-1], 3)

@@ -23,6 +23,10 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "TIFF", "BMP")
 PIXEL_LIMIT = 100_000_000
 """Pixels above which a photo isn't decoded. A few kilobytes can claim a picture that fills the memory."""
 
+LONGEST_SIDE = 65_535
+"""Pixels along a side above which a photo isn't decoded: no camera takes as many, and no JPEG can hold them. Made to a
+square, a row of pixels takes a hundred times its memory and more."""
+
 SCAN_LIMIT = 100
 """Scans above which a JPEG isn't decoded. Cameras write one, web sites about ten; thousands keep a decoder busy for a
 minute."""
@@ -75,8 +79,8 @@ def decode(data: bytes, name="photo", pixel_limit: int | None = None) -> np.ndar
     complement.
 
     Raises PhotoError, with ``name`` as its path, when the bytes are no photo, are cut short or damaged, claim more than
-    ``pixel_limit`` pixels (by default PIXEL_LIMIT), or are a JPEG of more than SCAN_LIMIT scans. A flipped bit inside
-    the pixel data of a JPEG can't be noticed: the format has no checksum.
+    ``pixel_limit`` pixels (by default PIXEL_LIMIT) or more than LONGEST_SIDE along a side, or are a JPEG of more than
+    SCAN_LIMIT scans. A flipped bit inside the pixel data of a JPEG can't be noticed: the format has no checksum.
     """
     with pillow_quiet():
         return decode_with_format(data, name, pixel_limit)[0]
@@ -91,6 +95,8 @@ def decode_with_format(data: bytes, name, pixel_limit: int | None = None) -> tup
         image = Image.open(io.BytesIO(data), formats=FORMATS)
         if image.width * image.height > pixel_limit:
             raise Image.DecompressionBombError
+        if max(image.size) > LONGEST_SIDE:
+            raise PhotoError(name, f"a side of more than {LONGEST_SIDE:,} pixels", "leave it out, or make it smaller")
         # Two phone photos in one file are a JPEG to everyone but Pillow.
         kind = "JPEG" if image.format == "MPO" else str(image.format)
         if kind == "JPEG" and len(SCANS.findall(data)) > SCAN_LIMIT:
