@@ -30,7 +30,7 @@ def runner_of(options) -> Callable:
 
 def say_left_out(data) -> None:
     """Say on standard error what of a data set is not looked at, where anything isn't."""
-    from skinlib.data.left_out import in_words
+    from skinlib.data.unseen import in_words
 
     if words := in_words(data.missed):
         print(f"left out: {words}", file=sys.stderr)
