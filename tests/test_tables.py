@@ -14,7 +14,8 @@ from skinlib.data.opening import open_data
 NAMES = (
     "cr\rhere.jpg", "\rfirst", "last\r", "lf\nhere", "both\r\nhere", 'quo"te', '"', '""', "com,ma", "semi;colon",
     "tab\there", " leading", "trailing ", "\u202eright to left", "\x01control\x7f", "NA", "null", "1e5", "007", "=1+1",
-    "#", "\x85next line", "\u2028line separator", "\x0bvertical\x0c", "back\\slash", "\ufeffmark", "'", "\x1b[2J", "plain",
+    "#", "\x85next line",
+    "\u2028line separator", "\x0bvertical\x0c", "back\\slash", "\ufeffmark", "'", "\x1b[2J", "plain",
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from skinlib.base.errors import InputError
 from skinlib.base.files import written_whole
 from skinlib.base.settings import load_settings
-from skinlib.commands.options import export_of, say_left_out
+from skinlib.commands.options import export_of
 
 
 def add_to(command: Callable[..., ArgumentParser]) -> None:
@@ -39,9 +39,7 @@ def _exported(options):
     settings = load_settings(
         data=options.data or name, seed=provenance["seed"], weights=provenance["weights"]["name"]
     )  # fmt: skip
-    data = open_data(settings)
-    say_left_out(data)
-    return export(run, data, settings)
+    return export(run, open_data(settings), settings)
 
 
 def _export(options) -> None:
