@@ -165,6 +165,62 @@ def test_a_truth_csv_that_is_no_file_says_nothing(tmp_path, cache):
         assert opened(folder, cache).kind == "own"
 
 
+def _in_our_columns(folder, **changes):
+    """Write a truth.csv in the simulation's columns for photos of somebody's own, each with its true SHA-256."""
+    row = dict.fromkeys(TRUTH_COLUMNS, "")
+    row |= {"label": "impetigo", "condition": "impetigo", "split": "train", "source": "s0001", "kind": "original"}
+    row |= {"tone": 4, "watermark": False, "mislabelled": False, "format": "PNG"} | changes
+    files = [file for file in folder.rglob("*.png") if "masks" not in file.parts]
+    rows = [
+        row | {
+            "path": file.relative_to(folder).as_posix(), "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        }
+        for file in files
+    ]  # fmt: skip
+    pd.DataFrame(rows).to_csv(folder / "truth.csv", index=False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"mask": "masks/mine.png"},
+        {"tone": "dark"},
+        {"tone": ""},
+        {"split": "val"},
+        {"label": "cat"},
+        {"kind": "mine"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("names", [OWN, [f"{IMPETIGO}/mine.png", f"{IMPETIGO}/impetigo-001.png"]], ids=["own", "eight"])
+def test_photos_of_ones_own_in_the_columns_of_the_simulation_are_no_drawings(tmp_path, cache, names, changes):
+    folder = fill(tmp_path / "mine", [*names, "masks/mine.png"])
+    _in_our_columns(folder, **changes)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = opened(folder, cache)
+    assert (data.kind, data.truth) == ("own", None)
+    description = croissant.describe(identified(data))
+    assert "No person was photographed" not in str(description) and description["license"].startswith("Unknown")
+
+
+def test_a_truth_csv_that_cannot_be_read_or_is_huge_says_nothing(tmp_path, cache, monkeypatch):
+    folder = fill(tmp_path / "mine", OWN)
+    with (folder / "truth.csv").open("wb") as file:
+        file.truncate(3_000_000_000)  # of zeros, without a line's end; it takes no room on the disk
+    assert opened(folder, cache).kind == "own"
+    opener = type(folder).open
+
+    def refuse(path, *arguments, **options):
+        if path.name == "truth.csv":
+            raise PermissionError(13, "Permission denied", str(path))
+        return opener(path, *arguments, **options)
+
+    monkeypatch.setattr(type(folder), "open", refuse)
+    assert opened(folder, cache).kind == "own"
+
+
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
     """Return a sample that was written into a folder of somebody's own. Copy it before you change it."""

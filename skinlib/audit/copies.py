@@ -38,7 +38,7 @@ from skinlib.audit.sketch import TURNS, Sketch, turn_matrix
 from skinlib.base.fingerprint import key_for
 from skinlib.base.runner import cores, threads
 from skinlib.data.dataset import DataSet
-from skinlib.data.left_out import summary
+from skinlib.data.unseen import summary
 
 CROWD = 4
 """Files of one photo in the index from which they may hide others, being each other's nearest neighbours."""
@@ -86,7 +86,7 @@ class Audit:
         """Return the findings ready for JSON: n_files, n_photos, groups, damaged, left_out, conflicts, leaks, seconds.
 
         ``n_files`` counts the damaged files as well, ``n_photos`` the different photos that can be read. ``left_out``
-        is what was not looked at, the damaged files too: see :func:`skinlib.data.left_out.summary`.
+        is what was not looked at, the damaged files too: see :func:`skinlib.data.unseen.summary`.
         """
         return {
             "n_files": len(self.photos) + len(self.damaged),

@@ -3,8 +3,8 @@
 Introduced in chapter 1, Data exploration.
 """
 
-from skinlib.data.left_out import commonest, number
 from skinlib.data.reading import printable
+from skinlib.data.unseen import commonest, number
 
 
 def in_words(report: dict) -> list[str]:

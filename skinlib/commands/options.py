@@ -46,7 +46,7 @@ def files_to_write(*files: Path | None) -> AbstractContextManager:
 
 def say_left_out(data) -> None:
     """Say on standard error what of a data set is not looked at, where anything isn't."""
-    from skinlib.data.left_out import in_words
+    from skinlib.data.unseen import in_words
 
     if words := in_words(data.missed):
         print(f"left out: {words}", file=sys.stderr)

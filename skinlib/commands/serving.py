@@ -10,7 +10,7 @@ from skinlib.base.files import written_whole
 from skinlib.base.fingerprint import key_of
 from skinlib.base.settings import load_settings
 from skinlib.base.targets import check_folder
-from skinlib.commands.options import export_of, say_left_out
+from skinlib.commands.options import export_of
 
 
 def add_to(command: Callable[..., ArgumentParser]) -> None:
@@ -56,10 +56,8 @@ def _exported(options):
     settings = load_settings(
         data=options.data or name, seed=provenance["seed"], weights=provenance["weights"]["name"]
     )  # fmt: skip
-    data = open_data(settings)
-    say_left_out(data)
     elsewhere = None if options.elsewhere is None else open_data(replace(settings, data=options.elsewhere))
-    return export(run, data, settings, elsewhere)
+    return export(run, open_data(settings), settings, elsewhere)
 
 
 def _export(options) -> None:

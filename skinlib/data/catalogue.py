@@ -17,8 +17,8 @@ from skinlib.base.runner import threads
 from skinlib.base.settings import SPLITS, load_settings
 from skinlib.base.store import Store
 from skinlib.data.folders import Layout, list_files
-from skinlib.data.left_out import commonest, number
 from skinlib.data.reading import LEAST_SIDE, TOO_SMALL, PhotoError, decode_with_format, pillow_quiet, read_bytes
+from skinlib.data.unseen import commonest, number
 from skinlib.data.walking import missed
 
 CATALOGUE_COLUMNS = (

@@ -18,8 +18,8 @@ from skinlib.base.files import written_whole
 from skinlib.data.clinical import COMMIT, FILES_URL, KAGGLE_PAGE, MANIFEST, REPOSITORY
 from skinlib.data.conditions import UNPACKED
 from skinlib.data.dataset import DataSet
-from skinlib.data.left_out import in_words
 from skinlib.data.splits import check_audited
+from skinlib.data.unseen import in_words
 
 RELEASED = "2026-11-24"
 """Day on which this version of the book, and of what it draws, was released."""

@@ -121,7 +121,7 @@ def notes(photos: pd.DataFrame, split: np.ndarray, classes: Classes) -> list[str
             sentences.append(f"no {part} photos of {', '.join(lacking)}: {so}")
     if present["test"].any() and not judging(photos, split).any():
         sentences.append("every test photo lies in the folders of two classes: nothing to judge")
-    if present["test"].any() and not ((present["train"] > 0) & (present["test"] > 0)).any():
+    if present["train"].any() and present["test"].any() and not ((present.train > 0) & (present.test > 0)).any():
         sentences.append("no class has both training and test photos: the score says nothing of what was learned")
     if not present["validation"].any():
         sentences.append("there are no validation photos: nothing can be chosen or calibrated on them")

@@ -104,7 +104,7 @@ def why_no_photo(root: Path, path: str) -> str:
     if not is_text(path):
         return "its name is not valid text"
     file = root / path
-    is_link = file.is_symlink()
+    is_link = os.path.islink(file)
     try:
         mode = file.stat().st_mode
         if is_link and not _may_follow(root, file.resolve()):

@@ -56,7 +56,7 @@ def _train_into(folder: Path, prepared: Prepared, identity: dict, key: str) -> N
             "files": len(photos),
             "contents": photos.sha256.nunique(),
             "photos": photos.photo_id.nunique(),
-            "left_out": len(prepared.data.left_out),
+            "left_out": len(prepared.data.missed),
         },
         "machine": {"system": platform.platform(), "processor": platform.machine(), "cores": os.cpu_count()},
         "time": {"started": started.isoformat(timespec="seconds"), "seconds": round(time.perf_counter() - clock, 1)},

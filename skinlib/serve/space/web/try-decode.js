@@ -24,6 +24,11 @@ export async function decoded(file) {
     const orientation = hideExif(bytes);
     return { bitmap: await bitmapOf(new Blob([bytes], { type: file.type })), orientation };
   }
+  if (file.type === "image/bmp") {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    dropUnusedAlpha(bytes);
+    return { bitmap: await bitmapOf(new Blob([bytes], { type: file.type })), orientation: 1 };
+  }
   try {
     return { bitmap: await bitmapOf(file), orientation: 1 };
   } catch (error) {
@@ -127,6 +132,18 @@ function orientationIn(view) {
     // It ends too soon: a damaged EXIF block says nothing about the pixels.
   }
   return 1;
+}
+
+// ---- BMP: some makers leave the place for transparency at zero, which would show nothing at all
+
+/** Make a BMP opaque whose alpha is zero everywhere, as people see it elsewhere. */
+function dropUnusedAlpha(bytes) {
+  const view = new DataView(bytes.buffer);
+  if (bytes.length < 70 || view.getUint32(14, true) < 56 || view.getUint16(28, true) !== 32) return;
+  const MASK = 66; // where the header says which bits are alpha
+  if (view.getUint32(MASK, true) !== 0xff000000) return;
+  for (let at = view.getUint32(10, true) + 3; at < bytes.length; at += 4) if (bytes[at]) return;
+  view.setUint32(MASK, 0, true);
 }
 
 // ---- JPEG: one that lacks its end mark, and no pixel, is whole to people
