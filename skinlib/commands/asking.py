@@ -9,6 +9,9 @@ from pathlib import Path
 from skinlib.base.errors import InputError
 from skinlib.commands.options import add_cluster, is_export, runner_of
 
+NBSP = "\u00a0"
+"""Keeps a number and its unit on one line; a terminal may show something else for it."""
+
 
 def add_to(command: Callable[..., ArgumentParser]) -> None:
     """Add these commands: ``command`` takes a name, a function of the options and a text, and returns a parser."""
@@ -56,7 +59,7 @@ def _predict(options) -> int:
                 words = f"I don't know ({answer['doubt']}; if anything, {words})" if answer["doubt"] else words
             print(f"{printable(answer['path'])}: {words}, if it shows one of {number} classes; not a diagnosis")
     for note in notes if not options.json and len(answers) else ():
-        print(f"note: {printable(note)}", file=sys.stderr)
+        print(f"note: {printable(note.replace(NBSP, ' '))}", file=sys.stderr)
     return 2 if any("error" in answer for answer in answers) else 0
 
 
