@@ -6,6 +6,8 @@ import re
 import shutil
 import socket
 import struct
+import time
+import tomllib
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,9 +19,9 @@ import small_models
 from gradio_client import Client, handle_file
 from PIL import Image
 
-from skinlib.base.errors import InputError
-from skinlib.serve import app, app_page
-from skinlib.serve.exported import Answer, laid_over
+from skinlib.base.errors import InputError, SkinlibError
+from skinlib.serve import app, app_page, door
+from skinlib.serve.exported import Answer, ExportedModel, laid_over
 
 pytest_plugins = ["reader"]
 FILE = {"meta": {"_type": "gradio.FileData"}}
@@ -219,6 +221,38 @@ def test_the_server_hands_out_no_file_and_has_no_other_doors(address, sample):
     os.remove(uploaded)
 
 
+def test_only_so_many_photos_lie_about(address, served, sample, monkeypatch):
+    """Uploads that nobody asks about: beyond so many none is taken, until the others have gone."""
+    monkeypatch.setattr(door, "MOST_PHOTOS", 3)
+    content, uploaded = sample.path(sample.photos.path[0]).read_bytes(), []
+    replies = [httpx.post(f"{address}/gradio_api/upload", files={"files": ("a.jpg", content)}) for _ in range(4)]
+    assert [reply.status_code for reply in replies] == [200, 200, 200, 503]
+    uploaded = [path for reply in replies[:3] for path in reply.json()]
+    assert len(kept(served)) == 3
+    for path in uploaded:
+        door.forget(path)
+    several = [("files", (f"{number}.jpg", content)) for number in range(5)]
+    assert httpx.post(f"{address}/gradio_api/upload", files=several).status_code == 413
+    assert not kept(served)
+
+
+def test_another_gradio_is_refused_before_it_keeps_anything(model, monkeypatch):
+    """The two private parts that the app changes are as they were when it was tested, or it doesn't start."""
+    monkeypatch.setattr(
+        app.route_utils, "GradioUploadFile", type("GradioUploadFile", (object,), {"__module__": "other"})
+    )
+    with pytest.raises((SkinlibError, OSError)):
+        app.build(model)
+
+
+def test_the_tested_gradio_is_the_one_that_is_asked_for():
+    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    (wanted,) = (one for one in project["optional-dependencies"]["app"] if one.startswith("gradio"))
+    major, minor = app.TESTED.split(".")
+    assert wanted == f"gradio>={app.TESTED},<{major}.{int(minor) + 1}"
+    assert app.gr.__version__.startswith(f"{app.TESTED}.")
+
+
 # --- what is kept, and how much is taken ---------------------------------------------------------------------------
 
 
@@ -281,7 +315,7 @@ def page(request, browser, address):
 def test_people_see_what_programs_get(page, served, model, examples, tmp_path):
     notice = page.get_by_text(model.labels["notice"])
     notice.wait_for()
-    words = {"unsure": "no condition is likely enough", "strange": "unlike those it learned from"}
+    words = {"unsure": "no condition is likely enough", "strange": "seems unlike those I learned from"}
     for doubt, (file, answer) in examples.items():
         page.set_input_files("#photo input[type=file]", str(file))
         best = answer["best_guess"]
@@ -305,10 +339,90 @@ def test_people_see_what_programs_get(page, served, model, examples, tmp_path):
     assert not kept(served)
 
 
+def shows(page, words: str, seconds: float = 30) -> None:
+    page.locator("#answer").get_by_text(words).first.wait_for(timeout=1000 * seconds)
+
+
+@pytest.mark.parametrize("name", ["photo", "photo.jfif", "PHOTO.JPG", "photo.txt", "photo.heic", "photo.jpg.exe"])
+def test_a_photo_is_a_photo_whatever_it_is_called(page, model, examples, tmp_path, name):
+    """The browser knows a file by its name, and Gradio's page takes nothing that the browser calls no picture."""
+    photo, answer = examples[None]
+    shutil.copy(photo, tmp_path / name)
+    page.set_input_files("#photo input[type=file]", str(tmp_path / name))
+    shows(page, f"{model.title(answer['best_guess'])}, {answer['percent'][answer['best_guess']]}\u00a0%")
+
+
+def test_the_old_answer_goes_whatever_becomes_of_the_next_photo(page, model, examples, served, tmp_path):
+    files = {
+        "notes.txt": (b"hello", "cannot be used"),
+        "photo.heic": (NO_PHOTOS["heic"][0], "HEIC"),
+        "nameless": (b"", "cannot be used"),
+        "large.jpg": (bytes(model.labels["limits"]["bytes"] + 1), None),  # Gradio's page tells this by itself
+    }
+    old = model.words["unsure"]
+    for name, (content, words) in files.items():
+        page.set_input_files("#photo input[type=file]", str(examples["unsure"][0]))
+        shows(page, old)
+        (tmp_path / name).write_bytes(content)
+        page.set_input_files("#photo input[type=file]", str(tmp_path / name))
+        page.locator("#answer").get_by_text(old).wait_for(state="detached")
+        if words:
+            shows(page, words)
+        assert not page.locator("#answer h2").count()
+    assert not kept(served)
+
+
+def test_on_a_phone_what_it_is_not_stands_beside_the_answer(browser, address, model, examples):
+    """Also where the browser's own bars take a quarter of the screen."""
+    page = browser.new_page(viewport={"width": 390, "height": 640})
+    page.goto(address)
+    page.wait_for_selector("#photo input[type=file]", state="attached")
+    for file, _ in examples.values():
+        page.set_input_files("#photo input[type=file]", str(file))
+        page.locator("#answer h2").wait_for()
+        page.wait_for_timeout(500)
+        for words in (page.locator("#answer h2"), page.locator("#answer .notice")):
+            box = words.bounding_box()
+            assert box["y"] >= 0 and box["y"] + box["height"] <= 640
+        assert page.locator("#answer .notice").inner_text() == model.words["caution"]
+        page.evaluate("scrollTo(0, 0)")
+    page.close()
+
+
+def test_a_second_photo_while_the_first_is_looked_at(serve, browser, model, examples):
+    """The first one's answer never comes, and the photo goes nevertheless."""
+
+    class Slow(ExportedModel):
+        def answer(self, photo):
+            time.sleep(2)
+            return super().answer(photo)
+
+    served = serve(Slow(model.folder))
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(served.local_url)
+    page.wait_for_selector("#photo input[type=file]", state="attached")
+    page.evaluate(
+        """() => { window.seen = []; new MutationObserver(() => {
+            const head = document.querySelector("#answer h2")?.textContent;
+            if (head && seen.at(-1) !== head) seen.push(head);
+        }).observe(document, { childList: true, subtree: true, characterData: true }); }"""
+    )
+    page.set_input_files("#photo input[type=file]", str(examples["unsure"][0]))
+    page.wait_for_timeout(1000)
+    page.locator("#photo button[aria-label]").filter(visible=True).first.click()  # takes it away
+    page.wait_for_selector("#photo input[type=file]", state="attached")
+    page.set_input_files("#photo input[type=file]", str(examples["strange"][0]))
+    page.get_by_text(model.words["strange"]).wait_for()
+    assert page.evaluate("seen") == [model.words["strange"]]
+    page.close()
+    assert not kept(served)
+
+
 def test_the_page_tells_which_model_it_carries(page, model):
     about = model.labels["model"]
     text = page.get_by_text("The model learned from").inner_text()
-    assert f"from {about['training_photos']} drawings" in text and f"{about['test_photos']} others" in text
+    assert f"from {about['training_photos']} drawings" in text and f"{about['test_photos']} others of the same" in text
+    assert "Nobody has tried this one" in text and page.get_by_text(model.words["promise"]).is_visible()
     assert text == model.words["record"] and about["weights_note"] in text
     assert page.get_by_text("It knows eight skin conditions").is_visible()
 
@@ -350,7 +464,7 @@ def test_an_app_of_cats_and_dogs_says_nothing_of_skin(serve, tiny_settings):
     for doubt in ("unsure", "strange", None):
         shown = Answer(answer["probabilities"], "cat", doubt, 0.1, np.ones((2, 7, 7), np.float32))
         said.append(app_page.answer_page(pets, pets.read(photo), shown))
-    assert "no class is likely enough" in said[3] and "Cat, " in said[5]
+    assert pets.words["unsure"] in said[3] and "Cat, " in said[5]
     for text in said:
         assert not small_models.spoken_of_skin(re.sub(r"base64,[\w/+=]+", "", text))
 

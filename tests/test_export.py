@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -31,7 +33,7 @@ from skinlib.learn import extraction, preprocessing
 from skinlib.learn.prepared import Recipe, prepare
 from skinlib.learn.train import train
 from skinlib.serve import app, export, onnx_graph, parity, publish, words
-from skinlib.serve.exported import FORMAT, FULL, LABELS, SMALL, Answer, ExportedModel, laid_over, percent
+from skinlib.serve.exported import FORMAT, FULL, LABELS, SMALL, Answer, ExportedModel, laid_over, onnxruntime, percent
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +184,7 @@ def test_the_card_is_for_the_hub_and_for_people(exported, grouped_run):
     told = yaml.safe_load(head)
     assert told["library_name"] == "onnx" and told["pipeline_tag"] == "image-classification"
     assert words.NOTICE[:-1] in body
-    assert f"{grouped_run.metrics['test']['accuracy']:.1%}" in body
+    assert f"{percent(grouped_run.metrics['test']['accuracy'])} % (95 % interval" in body
     assert grouped_run.provenance["weights"]["note"] in body
 
 
@@ -303,6 +305,27 @@ def test_the_client_needs_no_tensorflow(exported, sample, tmp_path):
     assert json.loads(done.stdout) == exported.answer(exported.read(photo)).as_dict()
 
 
+def test_however_many_ask_at_once_the_network_is_loaded_once(exported, sample, monkeypatch):
+    """As many as there are cores ask for the first time: each would hold a network of its own."""
+    loaded, load = [], onnxruntime.InferenceSession
+
+    def count(*arguments, **keywords):
+        loaded.append(arguments)
+        time.sleep(0.05)  # for the others to come
+        return load(*arguments, **keywords)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", count)
+    model, both = ExportedModel(exported.folder), threading.Barrier(4)
+
+    def ask():
+        both.wait()
+        return model.session
+
+    with ThreadPoolExecutor(4) as pool:
+        sessions = {id(asked.result()) for asked in [pool.submit(ask) for _ in range(4)]}
+    assert len(sessions) == len(loaded) == 1
+
+
 # ---- other classes
 
 
@@ -351,7 +374,8 @@ def test_names_of_folders_are_text_in_the_card(tiny_settings):
 @pytest.mark.parametrize("kind", ["drawn", "clinical", "own"])
 def test_words_depend_on_the_kind_and_on_no_name(exported, kind):
     model = exported.labels["model"] | {"kind": kind, "data": "sample"}
-    said = words.words_for(model, 3)
+    three = [{"key": key, "title": key.upper(), "learned": True} for key in "abc"]
+    said = words.words_for(exported.labels | {"model": model, "conditions": three})
     assert ("drawings made by a program" in said["record"]) == (kind == "drawn")
     assert ("photos of the data called sample" in said["record"]) == (kind != "drawn")
     assert said["subject"] == ("three classes of photos" if kind == "own" else "three skin conditions")

@@ -43,13 +43,13 @@ def test_a_photo_gets_the_answer_that_python_gives(reader, model, drawings):
             == {
                 None: f"{best}, {percent}",
                 "unsure": "I don't know: no condition is likely enough.",
-                "strange": "I don't know: this photo is unlike those it learned from.",
+                "strange": "I don't know: this photo seems unlike those I learned from.",
             }[answer["doubt"]]
         )
         rows = reader.page.locator(f"{ROOT} ol li").all_inner_texts()
         order = sorted(answer["probabilities"], key=answer["probabilities"].get, reverse=True)
         assert [" ".join(row.split()) for row in rows] == [f"{model.title(k)} {answer['percent'][k]} %" for k in order]
-        heading = "What it would have guessed" if answer["doubt"] else "How likely it finds each"
+        heading = "What it would have guessed" if answer["doubt"] else "How likely it finds each, if it is one of them"
         assert reader.page.get_by_text(heading).is_visible()
     assert len(set(texts)) > 1
 
@@ -229,10 +229,34 @@ def test_what_is_always_there(reader, model, drawings):
     low, high = (exported.percent(limit) for limit in about["test_accuracy_interval"])
     share = exported.percent(about["test_accuracy"])
     assert f"{share} % (95 % interval {low} % to {high} %)" in text.replace("\u00a0", " ")
+    assert model.words["record"] in text and model.words["promise"] in text and "Nobody has tried this one" in text
     assert "drawings made by a program" in text
     assert "stays on this device" in text
     assert re.search(r"It took \d+\.\d\ss on this device", text)
     assert "It knows eight skin conditions" in reader.page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_phone_what_it_is_not_stands_beside_the_answer(reader, model, drawings, scheme):
+    """Also where the browser's own bars take a quarter of the screen."""
+    page = reader.page
+    page.set_viewport_size({"width": 390, "height": 640})
+    page.emulate_media(color_scheme=scheme)
+    try:
+        for drawing in drawings:
+            answer = reader.choose(drawing)
+            page.wait_for_timeout(1000)  # it scrolls smoothly
+            for text in (reader.status, model.words["caution"]):
+                box = page.locator(f"{ROOT} > p").filter(has_text=text).last.bounding_box()
+                assert box["y"] >= 0 and box["y"] + box["height"] <= 640, text
+            noticed = page.get_by_text("It noticed").inner_text()
+            assert ("It noticed something" in noticed) == (answer["doubt"] == "strange")
+            assert (model.words["unnoticed"] in noticed) == (answer["doubt"] != "strange")
+        reader.choose("empty.jpg", b"")
+        assert not page.get_by_text(model.words["caution"]).is_visible()
+    finally:
+        page.set_viewport_size(DESKTOP)
+        page.emulate_media(color_scheme="light")
 
 
 def test_what_a_screen_reader_finds(reader, drawings):

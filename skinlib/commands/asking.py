@@ -12,6 +12,9 @@ from pathlib import Path
 from skinlib.base.errors import InputError
 from skinlib.commands.options import add_cluster, export_of, runner_of
 
+NBSP = "\u00a0"
+"""Keeps a number and its unit on one line; a terminal may show something else for it."""
+
 
 def add_to(command: Callable[..., ArgumentParser]) -> None:
     """Add these commands: ``command`` takes a name, a function of the options and a text, and returns a parser."""
@@ -68,7 +71,7 @@ def _predict(options) -> int:
     if options.json:
         print("\n]" if count else "[]")
     for note in notes if count and not options.json else ():
-        print(f"note: {printable(note)}", file=sys.stderr)
+        print(f"note: {printable(note.replace(NBSP, ' '))}", file=sys.stderr)
     return 2 if failed else 0
 
 

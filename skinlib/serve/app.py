@@ -7,6 +7,7 @@ The page asks nobody but this server for anything. Introduced in chapter 6, Depl
 
 import html
 import inspect
+import io
 import os
 import secrets
 from pathlib import Path
@@ -201,10 +202,12 @@ def _keep_nothing() -> None:
     upload, state = route_utils.GradioUploadFile, state_holder.SessionState
     if upload.__module__ == __name__:
         return
+    steps = [step for step in vars(route_utils.GradioMultiPartParser).values() if inspect.isfunction(step)]
     as_before = (
-        "self.sha.update(" in inspect.getsource(upload)
-        and "GradioUploadFile(" in inspect.getsource(route_utils.GradioMultiPartParser)
-        and list(inspect.signature(state._update_value_in_config).parameters) == ["self", "key", "value"]
+        hasattr(upload(io.BytesIO()), "sha")
+        and any("GradioUploadFile" in step.__code__.co_names for step in steps)
+        and list(inspect.signature(getattr(state, "_update_value_in_config", len)).parameters)
+        == ["self", "key", "value"]
     )
     if not as_before:
         raise SkinlibError(

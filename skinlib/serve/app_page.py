@@ -24,7 +24,7 @@ footer .divider { display: none !important; }
 .dark .try { --muted: #a7b1b5; }
 .try p, .try h1, .try h2 { margin: 0 0 0.5rem; color: inherit; overflow-wrap: anywhere; }
 .try h1 { font-size: 1.6rem; line-height: 1.2; }
-.try h2 { font-size: 1.5rem; line-height: 1.25; color: #0b5f66; }
+.try h2 { font-size: 1.5rem; line-height: 1.25; color: #0b5f66; scroll-margin-top: 1rem; }
 .dark .try h2 { color: #7fd0c9; }
 .try .doubt h2 { color: #8a5a00; }
 .dark .try .doubt h2 { color: #f2c160; }
@@ -80,6 +80,15 @@ addEventListener("drop", (event) => {
   const options = { bubbles: true, cancelable: true, dataTransfer: asPhotos(event.dataTransfer.files) };
   event.target.dispatchEvent(new DragEvent("drop", options));
 }, true);
+// On a phone the answer comes below the edge of the screen: it is brought up, and what has to stand beside it with it.
+let shown = null;
+new MutationObserver(() => {
+  const head = document.querySelector("#answer h2, #answer [role=alert]");
+  if (head === shown) return;
+  shown = head;
+  const block = head?.parentElement.getBoundingClientRect();
+  if (block && block.top + Math.min(block.height, 320) > innerHeight) head.scrollIntoView();
+}).observe(document, { childList: true, subtree: true });
 addEventListener("click", ({ target }) => {
   if (target.closest?.("#photo .source-selection, #photo .icon-button-wrapper")) begin();
 }, true);

@@ -105,7 +105,7 @@ def _record(labels: dict, skin: bool) -> str:
     return (
         f"The model learned from {model['training_photos']} {source}. Asked about {model['test_photos']} others of the "
         "same collection, none of them a copy of one that it learned from, and made to answer each, it was right for "
-        f"{_share(model['test_accuracy'], model['test_accuracy_interval'])}. Photos from elsewhere do worse: "
+        f"{_share(model['test_accuracy'], model['test_accuracy_interval'])}. Models do worse on photos from elsewhere. "
         f"{_stranger(labels, skin)} {model['weights_note']}"
     )
 
@@ -114,13 +114,11 @@ def _stranger(labels: dict, skin: bool) -> str:
     """Return how the model did on photos from elsewhere, or that nobody has tried."""
     judged = labels["model"]["elsewhere"]
     if judged is None:
-        return (
-            f"nobody has tried this model on any, so take that score for the most that it does on {_elsewhere(skin)}."
-        )
+        return f"Nobody has tried this one on any, so take that score for the most that it does on {_elsewhere(skin)}."
     titles = {condition["key"]: condition["title"] for condition in labels["conditions"]}
     lacking = [titles[key] for key in judged["absent"]]
     return (
-        f"on {judged['photos']} photos of the data called {judged['data']}, none of them among the first collection, "
+        f"On {judged['photos']} photos of the data called {judged['data']}, none of them among the first collection, "
         f"it was right for {_share(judged['accuracy'], judged['accuracy_interval'])}"
         f"{f' ({listed(lacking)} not among them)' if lacking else ''}. Yours are from elsewhere, too."
     )
@@ -137,7 +135,7 @@ def _promise(labels: dict) -> str:
             "same (95\u00a0% interval), the more so because it was chosen on these very photos."
         )
     because = (
-        f"there were {photos} validation photos"
+        f"there were only {photos}"
         if photos < LEAST_ANSWERED
         else f"no threshold that answers {LEAST_ANSWERED} or more of the {photos} validation photos made {target} of "
         "the answers right"
