@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import io
+import os
 import resource
+import stat
 import sys
 import threading
 import time
@@ -88,6 +90,7 @@ def below(folder):
 @pytest.fixture
 def server(tmp_path, monkeypatch):
     """Return a server that all of fetch's addresses point to, with nothing on it. Each is asked once."""
+    monkeypatch.setenv("SKINLIB_CACHE", str(tmp_path / "cache"))
     server = Server()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     manifest = tmp_path / "manifest.csv"
@@ -415,6 +418,54 @@ def test_what_a_killed_run_left_is_cleared(server, out):
     server.pages["/archive.zip"] = archive(FILES)
     assert below(fetch.fetch(out)) == FILES
     assert not (out / ".tmp123").exists()
+
+
+def test_a_folder_of_that_name_that_is_somebodys_own_is_left_alone(server, out):
+    server.pages["/archive.zip"] = archive(FILES)
+    (part_of(out) / "holiday").mkdir(parents=True)
+    (part_of(out) / "holiday" / "photo.jpg").write_bytes(b"precious")
+    with pytest.raises(InputError, match=r"clinical\.part: holds other files, such as holiday: move them"):
+        fetch.fetch(out)
+    assert below(out.parent) == {"clinical.part/holiday/photo.jpg": b"precious"}
+
+
+@pytest.mark.parametrize("way", ["archive", "single files"])
+@pytest.mark.parametrize("name", ["empty", "link", "dangling"])
+def test_an_empty_folder_is_taken_and_links_stay(server, tmp_path, name, way):
+    for folder in ("empty", "elsewhere"):
+        (tmp_path / folder).mkdir(mode=0o750)
+    (tmp_path / "link").symlink_to("elsewhere")
+    (tmp_path / "dangling").symlink_to("deep/new")
+    server.pages |= {"/archive.zip": archive(FILES)} if way == "archive" else {single(p): d for p, d in FILES.items()}
+    before = os.stat(tmp_path / name).st_ino if name != "dangling" else None
+    assert fetch.fetch(tmp_path / name) == tmp_path / name
+    assert below(tmp_path / name) == FILES and not list(tmp_path.rglob("*.part"))
+    assert before in (None, os.stat(tmp_path / name).st_ino) and (name == "empty" or (tmp_path / name).is_symlink())
+    modes = {stat.S_IMODE((tmp_path / name / path).stat().st_mode) for path in FILES}
+    assert modes == {0o666 & stat.S_IMODE((tmp_path / "manifest.csv").stat().st_mode)}, "as of any other file"
+
+
+def test_what_an_interrupt_left_in_an_empty_folder_is_gone_on_with(server, out):
+    out.mkdir(parents=True)
+    with pytest.raises(SkinlibError):
+        fetch.fetch(out)
+    first = next(iter(FILES))
+    target = out / part_of(out).name / first
+    target.parent.mkdir(parents=True)
+    target.write_bytes(FILES[first])
+    server.pages["/archive.zip"] = archive(FILES)
+    assert below(fetch.fetch(out)) == FILES
+
+
+def test_of_two_at_once_the_second_waits_and_asks_for_nothing(server, out):
+    server.pages["/archive.zip"] = archive(FILES)
+    threads = [threading.Thread(target=fetch.fetch, args=[out]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert below(out) == FILES and not part_of(out).exists()
+    assert server.asked == ["/archive.zip"]
 
 
 @pytest.mark.parametrize("pages", ["archive", "single files"])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from dataclasses import replace
 
 import cv2
@@ -41,6 +42,13 @@ def mask(path):
     values = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     assert set(np.unique(values)) <= {0, 255}
     return values == 255
+
+
+@pytest.fixture(scope="module", autouse=True)
+def a_cache_of_its_own(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SKINLIB_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -316,13 +324,29 @@ def test_interrupted_drawing_leaves_nothing_behind(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_memory_does_not_grow_with_the_photos(tmp_path, monkeypatch):
+    """Of all originals only those at work are held, each with its copies."""
+    whole, drawn, alive = sample._make_original, [], []
+
+    def noting(row, rng):
+        content, mask = whole(row, rng)
+        drawn.append(weakref.ref(mask))
+        alive.append(sum(one() is not None for one in drawn))
+        return content, mask
+
+    monkeypatch.setenv("SKINLIB_CORES", "2")
+    monkeypatch.setattr(sample, "_make_original", noting)
+    sample.write_sample(tmp_path / "sample", 5)
+    assert len(alive) > 10 and max(alive) <= 3
+
+
 def test_unusable_calls_say_what_to_do(tmp_path):
     with pytest.raises(InputError, match="ask for 5 or more"):
         sample.write_sample(tmp_path / "sample", 4)
     (tmp_path / "mine.txt").write_text("keep me")
-    with pytest.raises(InputError, match="delete it or name another"):
+    with pytest.raises(InputError, match="is not an empty folder: choose another, or remove it"):
         sample.write_sample(tmp_path, 5)
-    with pytest.raises(InputError, match="delete it or name another"):
+    with pytest.raises(InputError, match="is not an empty folder: choose another, or remove it"):
         sample.write_sample(tmp_path / "mine.txt", 5)
     assert [p.name for p in tmp_path.iterdir()] == ["mine.txt"]
 

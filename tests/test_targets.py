@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -495,6 +496,20 @@ def test_an_error_about_another_file_names_that_file(tmp_path):
     with pytest.raises(FileNotFoundError) as caught, written_whole(tmp_path / "out"):
         (tmp_path / "absent").read_bytes()
     assert caught.value.filename == str(tmp_path / "absent")
+
+
+def test_an_error_in_copying_to_a_draft_names_the_target(tmp_path, small_files):
+    """Which of the two disks is full, must not be guessed."""
+    (tmp_path / "source").write_bytes(bytes(2**20))
+    with pytest.raises(OSError, match="File too large") as caught, written_whole(tmp_path / "out") as draft:
+        shutil.copyfile(tmp_path / "source", draft)
+        with draft.open("ab") as stream:
+            stream.write(b"1")
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "out"), None)
+    with pytest.raises(OSError, match="File name too long") as caught, written_whole(tmp_path / "out") as draft:
+        shutil.copyfile(tmp_path / "source", draft)
+        os.rename(draft, draft.with_name("n" * 300))
+    assert (caught.value.filename, caught.value.filename2) == (str(tmp_path / "out"), None)
 
 
 # ---- what is kept, whatever happened to it

@@ -97,7 +97,8 @@ def failures_of(place: Path, drafts: Path | None = None) -> Iterator[None]:
         if error.errno is None:
             _raise_if_full(place, drafts, error)
             raise
-        if drafts and error.filename and drafts not in Path(os.fsdecode(error.filename)).parents:
+        named = [Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+        if drafts and named and not any(drafts in name.parents for name in named):
             raise
         raise OSError(error.errno, error.strerror, str(place)) from error
     except SkinlibError:

@@ -39,6 +39,8 @@ def state_of(place: Path | int) -> os.stat_result | None:
         return os.stat(place)
     except FileNotFoundError:
         return None
+    except OSError as error:  # of a descriptor it names nothing
+        raise OSError(error.errno, error.strerror, str(place)) from None
 
 
 def is_standard_output(path: Path | None) -> bool:
