@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import replace
+from importlib import import_module
 from pkgutil import walk_packages
 
 import numpy as np
@@ -22,6 +23,7 @@ from skinlib.learn.pretrained import get_weights
 from skinlib.learn.train import train
 from skinlib.serve.export import export
 
+pytestmark = pytest.mark.long
 GREATEST = 2**32 - 1
 
 
@@ -85,7 +87,7 @@ TAKING = {
     ),
     shortcuts.watermark_effect: lambda g: shortcuts.watermark_effect(moved(g), "cats", 10, GREATEST),
     shortcuts.probability_changes: lambda g: shortcuts.probability_changes(moved(g), 10, GREATEST),
-    calibration.calibration_floor: lambda g: calibration.calibration_floor(votes(g), 3, 10, GREATEST),
+    calibration.reliability_table: lambda g: calibration.reliability_table(votes(g), 3, 10, GREATEST),
     calibration.calibration_bias: lambda g: calibration.calibration_bias(votes(g), 3, 10, GREATEST),
     calibration.bias_by_size: lambda g: calibration.bias_by_size(votes(g), [10], 3, 10, GREATEST),
     evaluate.cluster_bootstrap: lambda g: evaluate.cluster_bootstrap(
@@ -109,14 +111,11 @@ def votes(g) -> pd.DataFrame:
 
 def seeded() -> dict[str, object]:
     """Return by name the public functions of the package that have an argument ``seed``."""
-    names = (module.name for module in walk_packages(skinlib.__path__, "skinlib.") if "__main__" not in module.name)
-    modules = [
-        __import__(name, fromlist=["_"])
-        for name in names
-        if not name.startswith(("skinlib.commands", "skinlib.scale.cluster"))
-    ]
-    functions = {f"{one.__module__}.{one.__name__}": one for module in modules for one in vars(module).values()
-                 if inspect.isfunction(one) and one.__module__ == module.__name__ and not one.__name__.startswith("_")}  # fmt: skip
+    left_out = ("skinlib.commands", "skinlib.scale.cluster", "skinlib.__main__")
+    names = [module.name for module in walk_packages(skinlib.__path__, "skinlib.")]
+    modules = [import_module(name) for name in names if not name.startswith(left_out)]
+    own = [(one, name) for module in modules for name, one in vars(module).items() if inspect.isfunction(one)]
+    functions = {f"{one.__module__}.{name}": one for one, name in own if not name.startswith("_")}
     return {name: one for name, one in functions.items() if "seed" in inspect.signature(one).parameters}
 
 
