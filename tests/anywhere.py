@@ -170,7 +170,7 @@ def complaints(notebook) -> Iterator[str]:
             elif output.output_type == "stream" and "getsource" not in cell.source and UNWANTED.search(output.text):
                 yield f"cell {number}: said: {UNWANTED.search(output.text)[0]}: {output.text.strip()[:200]}"
             elif glued := [key for key in output.get("metadata", {}) if key == "scrapbook"]:
-                text = output.data.get("text/plain", "")
+                text = " ".join(map(str, output.data.values()))  # of a figure, too: no letters there
                 if UNWANTED.search(text):
                     yield f"cell {number}: glued {output.metadata[glued[0]]['name']}: {text[:100]}"
             elif not explained and re.search(r"\bnan\b|\bNaN\b", output.get("data", {}).get("text/plain", "")):
