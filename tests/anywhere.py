@@ -177,18 +177,27 @@ def complaints(notebook) -> Iterator[str]:
                 yield f"cell {number}: shows NaN"
 
 
-def run_one(source: Path, environment: dict[str, str], keep: Path | None = None) -> list[str]:
-    """Run a notebook with an environment, to its end in any case. Returns its complaints."""
+def client(notebook, folder: Path):
+    """Return what runs a notebook in a folder, to its end in any case."""
     from nbclient import NotebookClient
 
+    return NotebookClient(
+        notebook,
+        timeout=execute.TIMEOUT,
+        kernel_name="python3",
+        allow_errors=True,
+        record_timing=False,
+        coalesce_streams=True,
+        resources={"metadata": {"path": str(folder)}},
+        extra_arguments=["--IPKernelApp.log_level=40"],
+    )
+
+
+def run_one(source: Path, environment: dict[str, str], keep: Path | None = None) -> list[str]:
+    """Run a notebook with an environment, to its end in any case. Returns its complaints."""
     notebook = execute.read(source)
     notebook.metadata = execute.nbformat.from_dict(execute.KERNEL)
-    client = NotebookClient(
-        notebook, timeout=execute.TIMEOUT, kernel_name="python3", allow_errors=True, record_timing=False,
-        resources={"metadata": {"path": str(source.parent)}}, coalesce_streams=True,
-        extra_arguments=["--IPKernelApp.log_level=40"],
-    )  # fmt: skip
-    client.execute(env=environment)
+    client(notebook, source.parent).execute(env=environment)
     if keep:
         keep.mkdir(parents=True, exist_ok=True)
         execute.nbformat.write(notebook, keep / source.name)
@@ -199,6 +208,10 @@ def run_one(source: Path, environment: dict[str, str], keep: Path | None = None)
 
 REGISTER = "import tiny; tiny.register()\n"
 """Makes the tests' small backbone known, which does in a moment what takes ResNet50 a minute."""
+
+
+ABOUT_RESNET = ("03_", "07_")
+"""Chapters that take ResNet50 apart, or start processes that know nothing of another backbone: they run with it."""
 
 
 def _profile(work: Path, backbone: str) -> Path:
@@ -231,7 +244,8 @@ def run(
 
     def one(source: Path) -> list[str]:
         start = time.perf_counter()
-        lines = run_one(source, own, kept)
+        whole = {"SKINLIB_BACKBONE": "resnet50"} if source.stem.startswith(ABOUT_RESNET) else {}
+        lines = run_one(source, own | whole, kept)
         head = f"{data} {speed} seed {seed} {source.stem[:3].rstrip('_')}: {time.perf_counter() - start:.0f} s"
         print("\n    ".join([f"{head}: {len(lines)} complaints" if lines else f"{head}: well", *lines]), flush=True)
         return lines
