@@ -107,7 +107,10 @@ def hand_over() -> None:
 
 
 def main() -> int:
-    """Build what changed. Returns the exit status: 0, or jupyter-book's own after a failure."""
+    """Build what changed. Returns the exit status: 0, 2 for unusable choices, or jupyter-book's own after a failure."""
+    if why := execute.lacking():
+        print(f"The book was not built: {why}", file=sys.stderr)
+        return 2
     now = fingerprints()
     before = json.loads(STAMP.read_text()) if STAMP.exists() else {}
     index = BUILD / "html" / "index.html"

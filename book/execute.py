@@ -36,6 +36,7 @@ from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
 from skinlib.base import fingerprint
+from skinlib.base.errors import SkinlibError
 from skinlib.base.files import written_whole
 from skinlib.base.runner import cores
 from skinlib.base.settings import load_settings
@@ -169,6 +170,19 @@ def choices() -> dict[str, str]:
     """Return what the environment chooses: data, weights, backbone, speed and seed."""
     settings = load_settings()
     return {name: str(getattr(settings, name)) for name in ("data", "weights", "backbone", "speed", "seed")}
+
+
+def lacking() -> str:
+    """Say in one line which choice can't be used, or what the chosen photos lack for the book; "" where all is well."""
+    try:
+        settings = load_settings()
+        if settings.data != "sample":
+            from skinlib.audit.ready import open_ready
+
+            open_ready(settings)
+    except SkinlibError as error:
+        return str(error)
+    return ""
 
 
 def _surroundings() -> str:
@@ -329,7 +343,7 @@ def save(notebook: NotebookNode, target: Path) -> None:
 
 
 def main() -> int:
-    """Run the notebooks named on the command line, or all. Returns 1 when a cell failed."""
+    """Run the notebooks named on the command line, or all. Returns 1 when a cell failed, 2 for unusable choices."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="default: all of notebooks/")
     parser.add_argument("--out", type=Path, help="folder to save them in, too, with their outputs")
@@ -339,8 +353,11 @@ def main() -> int:
     if arguments.one:
         return _execute_one(sources[0], arguments.one)
     out = arguments.out and arguments.out.resolve()
-    if out == NOTEBOOKS and choices()["data"] != "sample":
+    if out == NOTEBOOKS and os.environ.get("SKINLIB_DATA", "sample") not in ("sample", ""):
         parser.error("notebooks/ holds results on the sample only: choose another --out")
+    if why := lacking():
+        print(f"No notebook was run: {why}", file=sys.stderr)
+        return 2
 
     failed = run(sources)
     if out == NOTEBOOKS:

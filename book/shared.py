@@ -11,9 +11,9 @@ have the tag `rounding`. Where the digest is the one that `make notebooks` has s
 import hashlib
 import sys
 
+from skinlib.audit.ready import open_ready
 from skinlib.base.errors import SkinlibError
 from skinlib.base.settings import load_settings
-from skinlib.data.opening import open_data
 from skinlib.learn.prepared import prepare
 from skinlib.learn.train import train
 
@@ -24,9 +24,8 @@ def main() -> str:
     Returns the SHA-256 of both runs' tables of predictions.
     """
     settings = load_settings()
-    data = open_data(settings)
-    splits = ("official", "grouped") if data.has_test else ("grouped",)
-    runs = [train(prepare(data, settings, split)) for split in splits]
+    data = open_ready(settings)
+    runs = [train(prepare(data, settings, split)) for split in ("official", "grouped")]
     return hashlib.sha256(b"".join((run.path / "predictions.csv").read_bytes() for run in runs)).hexdigest()
 
 

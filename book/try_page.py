@@ -6,9 +6,9 @@
 import sys
 from pathlib import Path
 
+from skinlib.audit.ready import open_ready
 from skinlib.base.errors import SkinlibError
 from skinlib.base.settings import load_settings
-from skinlib.data.opening import open_data
 from skinlib.learn.prepared import prepare
 from skinlib.learn.train import train
 from skinlib.serve.export import export
@@ -18,7 +18,7 @@ from skinlib.serve.publish import web
 def main(out: Path) -> None:
     """Write the folder ``out``, of the data and weights that the environment chooses."""
     settings = load_settings()
-    data = open_data(settings)
+    data = open_ready(settings)
     run = train(prepare(data, settings, "grouped"))
     web(export(run, data, settings), out)
 

@@ -276,6 +276,25 @@ def test_fingerprints_tell_pages_from_results(tiny, monkeypatch):
         assert script.fingerprints()["results"] != old
 
 
+def test_a_page_follows_the_scripts_that_it_imports(tiny, monkeypatch):
+    script = load_build(tiny, monkeypatch)
+    tools = tiny / "tools"
+    tools.mkdir()
+    (tools / "all_of_it.py").write_text("from steps import FIRST\n\nSTEPS = [FIRST]\n")
+    (tools / "steps.py").write_text("FIRST = 1\n")
+    cell = 'import sys\n\nsys.path.append(str(Path("../tools").resolve()))\nimport all_of_it\n\nprint('
+    (tiny / "book" / "index.md").write_text(PAGE.replace("print(", cell))
+    before = script.fingerprints()["results"]
+    (tools / "steps.py").write_text("FIRST = 1  # in other words\n")
+    (tools / "unused.py").write_text("OTHER = 1\n")
+    assert script.fingerprints()["results"] == before
+    for name in ("all_of_it.py", "steps.py"):
+        (tools / name).write_text((tools / name).read_text() + "SECOND = 2\n")
+        after = script.fingerprints()["results"]
+        assert after != before, name
+        before = after
+
+
 def load_build(tiny: Path, monkeypatch):
     """Return the tiny book's build script as a module, with the executor that lies beside it."""
     monkeypatch.syspath_prepend(tiny / "book")
