@@ -276,7 +276,7 @@ def _stale(sources: Sequence[Path]) -> dict[str, Sequence[str | Path]]:
 def _together(jobs: dict[str, Sequence[str | Path]]) -> list[str]:
     """Run Python with each of the arguments, several at a time, each with its share of the cores; see :func:`run`."""
     at_once = max(min(cores(), AT_ONCE, len(jobs)), 1)
-    limits = ("SKINLIB_CORES", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    limits = ("SKINLIB_CORES", "OMP_NUM_THREADS")  # TensorFlow's own number of threads would change its sums
     share = dict.fromkeys(limits, str(cores() // at_once)) if at_once > 1 else {}
 
     def well(name: str) -> bool:

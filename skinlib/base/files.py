@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,10 +79,25 @@ def _reserve(file, size: int) -> None:
         file.flush()
 
 
+_SILENCE = threading.RLock()
+
+
 @contextmanager
 def silent() -> Iterator[None]:
-    """Send what is written to standard error to nowhere, by C++ too, which no setting of Python's would stop."""
-    before = os.dup(2)
+    """Send what is written to standard error to nowhere, by C++ too, which no setting of Python's would stop.
+
+    Threads take turns: two at a time would each put back what the other had in place of standard error.
+    """
+    with _SILENCE:
+        yield from _without_errors()
+
+
+def _without_errors() -> Iterator[None]:
+    try:
+        before = os.dup(2)
+    except OSError:  # nobody listens there as it is
+        yield
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

@@ -96,7 +96,7 @@ def _evaluate(options) -> None:
     from skinlib.learn.runs import Run
 
     run = Run(options.run)
-    metrics = evaluate.metrics(run.predictions)
+    metrics = dict(run.metrics)
     _print_metrics(metrics)
     if options.against:
         metrics["comparison"] = _compare(evaluate, Run(options.against), run)

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from skinlib.base.files import written_whole
-from skinlib.learn.engines import keras
+from skinlib.learn.engines import keras, standard
 
 LEARNING_RATE = 1e-3
 """Adam's default, with which the recipe trains the head."""
@@ -28,6 +28,7 @@ class Progress:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
 
+    @standard()
     def load(self, stage: str) -> tuple[list[dict], keras.Model | None]:
         """Return the finished epochs of a stage and the network as it was after the last of them.
 
@@ -50,6 +51,7 @@ class Progress:
                 older.unlink()
 
 
+@standard()
 def fit(
     network: keras.Model,
     versions: Sequence[np.ndarray],
@@ -100,6 +102,7 @@ def _mean_over_batches(step, inputs, labels, order, batch_size, n_classes) -> di
     return dict(zip(("loss", "accuracy"), (total / len(order)).tolist(), strict=True))
 
 
+@standard()
 def compile_recipe(network: keras.Model, learning_rate: float = LEARNING_RATE) -> keras.Model:
     """Compile a network as the recipe has it: Adam and categorical cross-entropy."""
     # Without XLA: compiling for it takes longer than such short trainings would save.

@@ -19,6 +19,7 @@ from skinlib.base.settings import Settings
 from skinlib.base.store import pack, unpack
 from skinlib.data.dataset import DataSet
 from skinlib.learn.backbones import BACKBONES, RESNET50, Backbone
+from skinlib.learn.engines import standard
 from skinlib.learn.preprocessing import prepare
 
 CALIBRATION_PHOTOS = 64
@@ -50,6 +51,7 @@ class Weights:
         return digest.hexdigest()
 
 
+@standard()
 def get_weights(settings: Settings, data: DataSet) -> Weights:
     """Return the backbone's weights that ``settings.weights`` asks for, of the backbone ``settings.backbone``.
 

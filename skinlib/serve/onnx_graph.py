@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from skinlib.base.files import array_on_disk
 from skinlib.judge.limits import NEIGHBOURS
 from skinlib.learn.backbones import backbone_of
-from skinlib.learn.engines import keras, tf
+from skinlib.learn.engines import keras, standard, tf
 from skinlib.learn.preprocessing import SIZE
 from skinlib.serve.exported import onnxruntime
 
@@ -28,6 +28,7 @@ SMALLEST = 2048
 """Numbers from which on an array is worth packing."""
 
 
+@standard()
 def answering(network: keras.Model, temperature: float, known: np.ndarray) -> tf.types.experimental.PolymorphicFunction:
     """Return the whole way from a decoded photo to what a client shows, as one TensorFlow function.
 
@@ -89,6 +90,7 @@ def _neighbours(length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     return first, tf.minimum(tf.cast(tf.math.ceil(at), tf.int32), length - 1), at - below
 
 
+@standard()
 def to_onnx(function: tf.types.experimental.PolymorphicFunction, network: keras.Model) -> onnx.ModelProto:
     """Convert a function made by :func:`answering`, with the numbers of its network, to ONNX.
 
