@@ -61,7 +61,12 @@ def run(folder: Path, *command: str, may_fail: bool = False) -> None:
     """
     own = SAMPLE | {"SKINLIB_CACHE": str(folder.parent / "cache"), "PYTHONPATH": str(folder)}
     done = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=os.environ | own, capture_output=True, text=True, errors="replace"
+        [sys.executable, *command],
+        cwd=folder,
+        env=os.environ | own,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode and not may_fail:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["it said nothing"]

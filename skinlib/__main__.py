@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 a failure; 2 a wrong call or bad input. Errors are one lin
 """
 
 import argparse
+import io
 import sys
 
 from skinlib.base.errors import InputError, SkinlibError
@@ -32,6 +33,10 @@ EXTRAS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name may have characters that it can't hold.
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
         return options.command(options) or 0

@@ -17,7 +17,7 @@ import pooch
 from tqdm import tqdm
 
 from skinlib.base.errors import InputError, SkinlibError
-from skinlib.base.settings import load_settings
+from skinlib.base.settings import home_expanded, load_settings
 from skinlib.data.clinical import ARCHIVE_URL, FILES_URL, KAGGLE_PAGE, MANIFEST, clinical_folder
 from skinlib.data.conditions import UNPACKED
 
@@ -38,7 +38,7 @@ def fetch(out: Path | None = None) -> Path:
     Raises InputError when ``out`` holds something else or can't be made, SkinlibError when GitHub does not have the
     rest or the disk no room for it.
     """
-    out = Path(out).expanduser() if out else clinical_folder(load_settings())
+    out = home_expanded(out) if out else clinical_folder(load_settings())
     manifest = pd.read_csv(MANIFEST).set_index("path")
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         if missing := _missing(out, manifest):

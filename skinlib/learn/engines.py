@@ -11,7 +11,7 @@ import random
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from skinlib.base.errors import InputError
 from skinlib.base.files import silent
@@ -68,7 +68,8 @@ def downloads() -> str:
     """Return the folder in which Keras keeps downloads, having made it: else Keras would take one below /tmp."""
     folder = keras_config.keras_home()
     if os.path.isabs(folder):
-        os.makedirs(folder, exist_ok=True)
+        with suppress(OSError):
+            os.makedirs(folder, exist_ok=True)
     return folder
 
 

@@ -45,7 +45,7 @@ class Progress:
         with written_whole(self.folder / f"{stage}-{len(history)}.keras") as draft:
             network.save(draft)
         with written_whole(self.folder / f"{stage}.json") as draft:
-            draft.write_text(json.dumps(history))
+            draft.write_text(json.dumps(history), "utf-8")
         for older in self.folder.glob(f"{stage}-*.keras"):
             if older.name != f"{stage}-{len(history)}.keras":
                 older.unlink()

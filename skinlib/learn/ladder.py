@@ -3,7 +3,6 @@
 Introduced on the results page. ``make results`` climbs it.
 """
 
-import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pandas as pd
 
 from skinlib.audit.copies import audit
 from skinlib.base.errors import SkinlibError
-from skinlib.base.files import written_whole
+from skinlib.base.files import write_json, written_whole
 from skinlib.base.fingerprint import result_versions
 from skinlib.base.settings import Settings
 from skinlib.data import splits
@@ -144,7 +143,7 @@ def results(data: DataSet, settings: Settings, out: Path, weights: Sequence[str]
     with written_whole(out / f"{name}.csv") as draft:
         table.round(6).to_csv(draft, index=False)
     with written_whole(out / f"{name}.json") as draft:
-        draft.write_text(json.dumps(provenance, indent=2) + "\n")
+        write_json(draft, provenance)
     return out / f"{name}.csv"
 
 

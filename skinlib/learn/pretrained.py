@@ -15,7 +15,7 @@ import numpy as np
 
 from skinlib.base.errors import InputError, SkinlibError
 from skinlib.base.fingerprint import key_for
-from skinlib.base.settings import Settings
+from skinlib.base.settings import Settings, home_expanded
 from skinlib.base.store import pack, unpack
 from skinlib.data.dataset import DataSet
 from skinlib.learn.backbones import BACKBONES, RESNET50, Backbone
@@ -70,7 +70,7 @@ def get_weights(settings: Settings, data: DataSet) -> Weights:
             if choice == "imagenet":
                 raise
             return _untrained(backbone, settings, data, "since ImageNet weights could not be downloaded here")
-    return _from_file(backbone, Path(choice).expanduser())
+    return _from_file(backbone, home_expanded(choice))
 
 
 def _chosen(name: str) -> Backbone:
