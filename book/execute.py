@@ -250,6 +250,7 @@ def environment() -> dict[str, str]:
     changes = {
         "IPYTHONDIR": str(BUILD / "ipython"),
         "JUPYTER_PREFER_ENV_PATH": "1",
+        "PYTHONUTF8": "1",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
     return {name: value for name, value in os.environ.items() if name != "JUPYTER_PATH"} | changes

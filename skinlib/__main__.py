@@ -4,7 +4,9 @@ Exit codes: 0 done; 1 a failure; 2 a wrong call or bad input. Errors are one lin
 """
 
 import argparse
+import codecs
 import io
+import os
 import sys
 
 from skinlib.base.errors import InputError, SkinlibError
@@ -33,6 +35,9 @@ EXTRAS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if arguments is None and codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        # In such a locale no file with an accent in its name can be told of: begin anew without it.
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
     for stream in (sys.stdout, sys.stderr):
         # A name may have characters that it can't hold.
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":

@@ -62,7 +62,7 @@ def unstable(code: str) -> list[str]:
         "p.write_text(text{})",
         "open(p{})",
         "p.open('w'{})",
-        "run(c, text=True{})",
+        "run(command, text=True{})",
         "TemporaryFile('w'{})",
     ],
 )

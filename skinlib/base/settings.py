@@ -57,7 +57,10 @@ def anchored(environment: Mapping[str, str]) -> dict[str, str]:
 
 def user_cache() -> Path:
     """Return the folder for this user's cache. Raises InputError where no home folder is known."""
-    folder = Path(platformdirs.user_cache_dir("skinlib", appauthor=False))
+    try:
+        folder = Path(platformdirs.user_cache_dir("skinlib", appauthor=False))
+    except RuntimeError:  # the user has neither HOME nor a name
+        folder = Path()
     homeless = os.environ.get("HOME") == "" and not os.environ.get("XDG_CACHE_HOME")
     if homeless or not folder.is_absolute():
         raise InputError("there is no home folder here to keep things in: set SKINLIB_CACHE to a folder")
