@@ -84,7 +84,7 @@ def _peak(pid: int) -> int:
         lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
+    return next((int(line.split()[1]) * 1024 // 10**6 for line in lines if line.startswith("VmHWM")), 0)
 
 
 class Python(Way):
@@ -181,18 +181,28 @@ class App(Way):
             env=os.environ | {"GRADIO_TEMP_DIR": str(self.uploads)},
         )  # fmt: skip
         self.url = f"http://127.0.0.1:{port}"
+        try:
+            self._wait(port)
+            self.client = gradio_client.Client(self.url, verbose=False, analytics_enabled=False)
+        except BaseException:
+            self._end()  # nobody calls __exit__ of what was never entered
+            raise
+        return self
+
+    def _wait(self, port):
         for _ in range(600):
             with socket.socket() as attempt:
                 if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+                    return
             if self.process.poll() is not None:
                 raise RuntimeError(f"the app did not start: {self.told()}")
             time.sleep(0.1)
-        self.client = gradio_client.Client(self.url, verbose=False, analytics_enabled=False)
-        return self
 
     def __exit__(self, *_):
         self.client.close()
+        self._end()
+
+    def _end(self):
         self.process.terminate()
         self.process.wait(20)
         self.log.close()

@@ -1,6 +1,7 @@
 """Write a file or a folder whole, or not at all; put what doesn't fit into memory on disk; silence a chatty library."""
 
 import json
+import math
 import os
 import shutil
 import tempfile
@@ -49,6 +50,29 @@ def written_whole(target: Path) -> Iterator[Path]:
 def write_json(path: Path, content) -> None:
     """Write ``content`` as JSON that people can read, too. Raises ValueError for numbers that JSON has no word for."""
     Path(path).write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def check_shape(value, shape, name: str = "it") -> None:
+    """Raise ValueError unless a value from JSON is of ``shape``: a type, several of them, or what holds such.
+
+    A dict names what has to be there, and more may be; a list of one shape is a list of any length. Numbers are finite.
+    """
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is {value!r:.40} and no object")
+        for key, of_key in shape.items():
+            if key not in value:
+                raise ValueError(f"{key!r} is missing")
+            check_shape(value[key], of_key, repr(key))
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            raise ValueError(f"{name} is {value!r:.40} and no list")
+        for member in value:
+            check_shape(member, shape[0], f"one of {name}")
+    elif type(value) not in (shape if isinstance(shape, tuple) else (shape,)) or value in (math.inf, -math.inf):
+        raise ValueError(f"{name} is {value!r:.40}")
+    elif value != value:
+        raise ValueError(f"{name} is not a number")
 
 
 def array_on_disk(shape: tuple[int, ...], dtype, folder: Path | str) -> np.ndarray:

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from skinlib.base.errors import InputError
 from skinlib.base.files import written_whole
 from skinlib.base.fingerprint import key_for
+from skinlib.base.runner import cores
 from skinlib.base.settings import Settings
 from skinlib.data import brushes
 from skinlib.data.conditions import CONDITIONS, KEYS, SPLIT_FOLDERS
@@ -262,7 +263,7 @@ def draw_sample(folder: Path, per_class: int, seed: int) -> pd.DataFrame:
 
     jobs = list(enumerate(rows))
     bar = tqdm(total=len(jobs), desc="drawing photos", unit="photo", disable=None)
-    with bar, ThreadPoolExecutor(2) as pool:
+    with bar, ThreadPoolExecutor(cores()) as pool:
         for copies in (False, True):
             for _ in pool.map(make, [job for job in jobs if bool(job[1]["of"]) == copies]):
                 bar.update()

@@ -9,6 +9,7 @@ import io
 import socket
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class Weights:
     backbone: Backbone = RESNET50
     """The network that they belong to."""
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """SHA-256 over the numbers themselves, so it doesn't depend on the file that holds them."""
         digest = hashlib.sha256()

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from skinlib.base.errors import InputError
+from skinlib.base.files import check_shape
 from skinlib.base.settings import SPLITS
 from skinlib.data.classes import Class, Classes
 from skinlib.judge import evaluate
@@ -58,19 +59,6 @@ def _damaged(file: Path) -> Iterator[None]:
     except (ArithmeticError, AttributeError, LookupError, OSError, RecursionError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise InputError(f"{file} is damaged ({reason}): train the run again") from error
-
-
-def _check_shape(value, shape, name: str = "it") -> None:
-    """Raise ValueError unless a value from JSON has the types of ``shape``; a dict may have more keys."""
-    if isinstance(shape, dict):
-        if not isinstance(value, dict):
-            raise ValueError(f"{name} is {value!r:.40} and no object")
-        for key, of_key in shape.items():
-            if key not in value:
-                raise ValueError(f"{key!r} is missing")
-            _check_shape(value[key], of_key, repr(key))
-    elif type(value) is not shape:
-        raise ValueError(f"{name} is {value!r:.40}")
 
 
 def read_predictions(path: Path, keys: Sequence[str]) -> pd.DataFrame:
@@ -162,7 +150,7 @@ class Run:
         written = self._json("metrics", {})
         with _damaged(self.path / "metrics.json"):
             for split in written:
-                _check_shape(written[split], {"files": int, "photos": int, "correct": int}, repr(split))
+                check_shape(written[split], {"files": int, "photos": int, "correct": int}, repr(split))
         return written
 
     @cached_property
@@ -176,7 +164,7 @@ class Run:
         with _damaged(self.path / "labels.json"):
             members = [Class(**one) for one in self._json("labels", list)]
             for one in members:
-                _check_shape(vars(one), dict.fromkeys(vars(one), str))
+                check_shape(vars(one), dict.fromkeys(vars(one), str))
             if len({one.key for one in members}) < max(len(members), 1):
                 raise ValueError("two classes have one key, or there are none")
         return Classes(tuple(members))
@@ -206,7 +194,7 @@ class Run:
         file = self.path / f"{name}.json"
         with _damaged(file):
             content = json.loads(file.read_text("utf-8"))
-            _check_shape(content, shape)
+            check_shape(content, shape)
         return content
 
     @standard()
