@@ -55,7 +55,7 @@ slow: $(READY) ## run the tests that take long and guard what seldom changes
 	@$(SAMPLE) $(PYTEST) -m slow
 
 lab: $(READY) ## open the notebooks in JupyterLab
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/python book/lab.py
 
 clinical: $(READY) ## run the notebooks on the clinical photos, into _build/clinical
 	@if [ -z "$$SKINLIB_DATA" ]; then $(BIN)/python -m skinlib fetch; fi

@@ -140,7 +140,7 @@ def main(argv: list[str] | None = None) -> None:
         if reason := rows[0].get(peer, {}).get("skipped"):
             print(f"{peer} was skipped: {reason}")
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        options.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
 
 
 if __name__ == "__main__":

@@ -61,7 +61,12 @@ def run(folder: Path, *command: str, may_fail: bool = False) -> None:
     """
     own = SAMPLE | {"SKINLIB_CACHE": str(folder.parent / "cache"), "PYTHONPATH": str(folder)}
     done = subprocess.run(
-        [sys.executable, *command], cwd=folder, env=os.environ | own, capture_output=True, text=True, errors="replace"
+        [sys.executable, *command],
+        cwd=folder,
+        env=os.environ | own,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode and not may_fail:
         lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()] or ["it said nothing"]
@@ -112,6 +117,14 @@ def of_the_tests(report: Path) -> dict:
     }
 
 
+def in_words(tests: dict) -> str:
+    """Say how many tests took how long, and how many of them did not pass, from :func:`of_the_tests`."""
+    others = {"failures": "failed", "errors": "could not run", "skipped": "were left out"}
+    not_passed = [f"{tests[name]:,} {word}" for name, word in others.items() if tests.get(name)]
+    told = f"{tests['tests']:,} tests, cells of notebooks among them, take {tests['seconds'] / 60:.1f} minutes"
+    return f"{told}; {', '.join(not_passed)}." if not_passed else f"{told}, and all pass."
+
+
 def main(arguments: list[str] | None = None) -> dict:
     """Measure, print, write and return the figures. What is not measured stays as it was in the file."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -135,7 +148,7 @@ def main(arguments: list[str] | None = None) -> dict:
         print(common.table([{"book": name} | result["book"][name] for name in ("cold", "warm", "touched")]))
     if "tests" in result:
         told = result["tests"]
-        print(f"\n{told['tests']} tests, {told['seconds']} s, {told['failures'] + told['errors']} failed; the slowest:")
+        print(f"\n{in_words(told)} The slowest:")
         print(common.table(told["slowest"]) + "\n\nby file:\n" + common.table(told["files"]))
     with written_whole(options.out) as draft:
         write_json(draft, result)

@@ -38,7 +38,7 @@ def machine() -> dict:
     from skinlib.learn import extraction
 
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
         name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):  # not Linux, or a processor without a name
         name = platform.processor() or platform.machine()

@@ -112,7 +112,7 @@ def main() -> int:
             "wrong": len(wrong),
             "versions": result_versions(),
         }
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        options.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     return 1 if wrong else 0
 
 

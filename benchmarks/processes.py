@@ -15,7 +15,7 @@ def in_a_new_process(*command: str) -> dict:
     """Run a script of this folder; return the JSON that it prints."""
     script = [sys.executable, *map(str, command)]
     # Two levels of progress bars would be mixed; what goes wrong still shows.
-    done = subprocess.run(script, check=False, capture_output=True, text=True)
+    done = subprocess.run(script, check=False, capture_output=True, encoding="utf-8")
     if done.returncode:
         sys.exit(f"{' '.join(script)} failed:\n{done.stderr}")
     return json.loads(done.stdout)
@@ -24,7 +24,7 @@ def in_a_new_process(*command: str) -> dict:
 def anonymous_megabytes() -> float | None:
     """Return how much memory of this process belongs to no file, in 10**6 bytes; None where the system doesn't tell."""
     try:
-        return int(STATUS.read_text().split("RssAnon:")[1].split()[0]) * 1024 / 1e6
+        return int(STATUS.read_text("utf-8").split("RssAnon:")[1].split()[0]) * 1024 / 1e6
     except (OSError, IndexError):
         return None
 

@@ -131,7 +131,7 @@ class Kept:
 
     def __init__(self, file: Path | None):
         self.file, self.machine = file, common.machine()  # with all its cores, whatever is left to a stage
-        self.rows = json.loads(file.read_text())["rows"] if file and file.exists() else []
+        self.rows = json.loads(file.read_text("utf-8"))["rows"] if file and file.exists() else []
 
     def add(self, name: dict, measured) -> None:
         """Measure a row by its name, unless it is there."""

@@ -81,10 +81,10 @@ class Way:
 def _peak(pid: int) -> int:
     """Return the most memory that a process held, in MB, where the system tells; 0 where it is gone."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        lines = Path(f"/proc/{pid}/status").read_text("utf-8").splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
+    return next((int(line.split()[1]) * 1024 // 10**6 for line in lines if line.startswith("VmHWM")), 0)
 
 
 class Python(Way):
@@ -95,13 +95,14 @@ class Python(Way):
         self.limit, self.cwd = limit, cwd
 
     def __enter__(self):
-        self.log = tempfile.TemporaryFile("w+")
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")
         self._start()
         return self
 
     def _start(self):
         self.process = subprocess.Popen(
-            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, text=True, cwd=self.cwd,
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.log, cwd=self.cwd,
+            encoding="utf-8",
             env=os.environ | {"PYTHONPATH": str(ROOT)},
         )  # fmt: skip
 
@@ -173,25 +174,35 @@ class App(Way):
             port = free.getsockname()[1]
         self.folder = tempfile.TemporaryDirectory()
         self.uploads = Path(self.folder.name) / "uploads"
-        self.log = tempfile.TemporaryFile("w+")
+        self.log = tempfile.TemporaryFile("w+", encoding="utf-8")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "skinlib", "app", str(self.model), "--port", str(port)],
             cwd=ROOT, stdout=self.log, stderr=subprocess.STDOUT,
             env=os.environ | {"GRADIO_TEMP_DIR": str(self.uploads)},
         )  # fmt: skip
         self.url = f"http://127.0.0.1:{port}"
+        try:
+            self._wait(port)
+            self.client = gradio_client.Client(self.url, verbose=False, analytics_enabled=False)
+        except BaseException:
+            self._end()  # nobody calls __exit__ of what was never entered
+            raise
+        return self
+
+    def _wait(self, port):
         for _ in range(600):
             with socket.socket() as attempt:
                 if attempt.connect_ex(("127.0.0.1", port)) == 0:
-                    break
+                    return
             if self.process.poll() is not None:
                 raise RuntimeError(f"the app did not start: {self.told()}")
             time.sleep(0.1)
-        self.client = gradio_client.Client(self.url, verbose=False, analytics_enabled=False)
-        return self
 
     def __exit__(self, *_):
         self.client.close()
+        self._end()
+
+    def _end(self):
         self.process.terminate()
         self.process.wait(20)
         self.log.close()
@@ -294,7 +305,7 @@ class Page(Way):
         parents = {}
         for status in Path("/proc").glob("[0-9]*/stat"):
             try:
-                parents[int(status.parent.name)] = int(status.read_text().rpartition(")")[2].split()[1])
+                parents[int(status.parent.name)] = int(status.read_text("utf-8").rpartition(")")[2].split()[1])
             except OSError:
                 continue  # it ended meanwhile
         found, names = {os.getpid()}, []
@@ -302,7 +313,7 @@ class Page(Way):
             found |= new
         for pid in found - {os.getpid()}:
             try:
-                names.append((pid, Path(f"/proc/{pid}/comm").read_text()))
+                names.append((pid, Path(f"/proc/{pid}/comm").read_text("utf-8", "replace")))
             except OSError:
                 continue
         return [pid for pid, name in names if name.startswith(("chrom", "google"))]
@@ -391,7 +402,7 @@ def main() -> int:
     }
     print(json.dumps(result, indent=2))
     if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        options.json.write_text(json.dumps(result, indent=2) + "\n", "utf-8")
     return 0 if equal == len(paths) else 1
 
 

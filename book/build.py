@@ -81,7 +81,7 @@ def write_config() -> None:
 
 def page_is_made() -> bool:
     """Tell whether the page that runs the model in the browser lies where the site takes it from, and still holds."""
-    return (EXTRA / "try").is_dir() and PAGE_STAMP.exists() and PAGE_STAMP.read_text() == page_digest()
+    return (EXTRA / "try").is_dir() and PAGE_STAMP.exists() and PAGE_STAMP.read_text("utf-8") == page_digest()
 
 
 def run_notebooks() -> list[str]:
@@ -92,7 +92,7 @@ def run_notebooks() -> list[str]:
     shutil.rmtree(EXTRA / "try", ignore_errors=True)
     failed = execute.run(sources(), [TRY_PAGE, EXTRA / "try"])
     if TRY_PAGE.name not in failed:
-        PAGE_STAMP.write_text(page_digest())
+        PAGE_STAMP.write_text(page_digest(), "utf-8")
     return failed
 
 
@@ -112,7 +112,7 @@ def main() -> int:
         print(f"The book was not built: {why}", file=sys.stderr)
         return 2
     now = fingerprints()
-    before = json.loads(STAMP.read_text()) if STAMP.exists() else {}
+    before = json.loads(STAMP.read_text("utf-8")) if STAMP.exists() else {}
     index = BUILD / "html" / "index.html"
     if now == before and index.exists():
         print(f"The book is up to date: {index.relative_to(ROOT)}")
@@ -135,7 +135,7 @@ def main() -> int:
         print("The book was not built: the first error above says why.", file=sys.stderr)
         return status
     # `auto` weights may have been downloaded meanwhile, so look again at what shaped the results.
-    STAMP.write_text(json.dumps(now | {"results": fingerprints()["results"]}))
+    STAMP.write_text(json.dumps(now | {"results": fingerprints()["results"]}), "utf-8")
     print(f"The book is ready: {index.relative_to(ROOT)}")
     return 0
 

@@ -39,7 +39,7 @@ from skinlib.base import fingerprint
 from skinlib.base.errors import SkinlibError
 from skinlib.base.files import written_whole
 from skinlib.base.runner import cores
-from skinlib.base.settings import load_settings
+from skinlib.base.settings import anchored, home_expanded, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -55,6 +55,9 @@ AT_ONCE = 4
 """Notebooks that run at a time, at most: each holds a network in memory."""
 TIMEOUT = 1800
 """Seconds that a cell may take."""
+
+# Places are named from where this was called, and notebooks run in a folder of their own.
+os.environ.update(anchored(os.environ))
 
 
 # ---- sources ----------------------------------------------------------------------------------------------------
@@ -187,7 +190,7 @@ def lacking() -> str:
 
 def _surroundings() -> str:
     """Return a digest of what shapes every notebook: the choices, the photos, the locked packages, Python."""
-    data = Path(choices()["data"]).expanduser()
+    data = home_expanded(choices()["data"])
     photos = tree(data) if data.is_dir() and str(data) not in ("sample", "clinical") else []
     return digest([ROOT / "requirements.lock", *photos], platform.python_version(), *choices().values())
 
@@ -195,9 +198,9 @@ def _surroundings() -> str:
 def weights_digest() -> str:
     """Return a digest of the weights files that a run would find: the one that is named, or those Keras has fetched."""
     named, backbone = choices()["weights"], choices()["backbone"]
-    if Path(named).expanduser().is_file():
-        return digest([Path(named).expanduser()])
-    fetched = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
+    if home_expanded(named).is_file():
+        return digest([home_expanded(named)])
+    fetched = home_expanded(os.environ.get("KERAS_HOME") or "~/.keras") / "models"
     return digest([] if named == "untrained" else fetched.glob(f"{backbone}*"))
 
 
@@ -207,6 +210,8 @@ def weights_digest() -> str:
 def place(source: Path) -> Path:
     """Return where a notebook is kept, once it is executed with the choices that the environment makes."""
     folder = "-".join(re.sub(r"[^\w.]+", "_", value) for value in choices().values())
+    if len(folder) > 100:  # the whole path of a folder of photos may be longer than a name can be
+        folder = f"{folder[:80]}-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]}"
     name = source.relative_to(ROOT) if source.is_relative_to(ROOT) else Path(source.name)
     return BUILD / "executed" / folder / name.with_suffix(".ipynb")
 
@@ -259,6 +264,7 @@ def environment() -> dict[str, str]:
     changes = {
         "IPYTHONDIR": str(BUILD / "ipython"),
         "JUPYTER_PREFER_ENV_PATH": "1",
+        "PYTHONUTF8": "1",
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
     }
     return {name: value for name, value in os.environ.items() if name != "JUPYTER_PATH"} | changes
@@ -290,13 +296,13 @@ def _stale(sources: Sequence[Path]) -> dict[str, Sequence[str | Path]]:
 def _together(jobs: dict[str, Sequence[str | Path]]) -> list[str]:
     """Run Python with each of the arguments, several at a time, each with its share of the cores; see :func:`run`."""
     at_once = max(min(cores(), AT_ONCE, len(jobs)), 1)
-    limits = ("SKINLIB_CORES", "OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    limits = ("SKINLIB_CORES", "OMP_NUM_THREADS")  # TensorFlow's own number of threads would change its sums
     share = dict.fromkeys(limits, str(cores() // at_once)) if at_once > 1 else {}
 
     def well(name: str) -> bool:
         start = time.perf_counter()
         command = [sys.executable, *jobs[name]]
-        ended = subprocess.run(command, cwd=ROOT, env=environment() | share, capture_output=True, text=True)
+        ended = subprocess.run(command, cwd=ROOT, env=environment() | share, capture_output=True, encoding="utf-8")
         word = "failed" if ended.returncode else "done"
         print(f"{name}: {word} after {time.perf_counter() - start:.0f} s\n{ended.stderr}", end="", flush=True)
         return not ended.returncode
@@ -310,7 +316,7 @@ def _together(jobs: dict[str, Sequence[str | Path]]) -> list[str]:
 
 def witness() -> str:
     """Return a digest that is the same on machines on which every number of the notebooks is: see book/shared.py."""
-    ran = subprocess.run([sys.executable, SHARED], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    ran = subprocess.run([sys.executable, SHARED], cwd=ROOT, env=environment(), capture_output=True, encoding="utf-8")
     return ran.stdout.strip()
 
 
@@ -362,7 +368,7 @@ def main() -> int:
     failed = run(sources)
     if out == NOTEBOOKS:
         with written_whole(ROUNDING) as draft:
-            draft.write_text(witness() + "\n")
+            draft.write_text(witness() + "\n", "utf-8")
     for source in sources if out else []:
         notebook = executed(source)
         if notebook is not None:

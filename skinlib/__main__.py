@@ -43,6 +43,8 @@ GOES_ON = ("fetch", "audit", "croissant", "train", "results", "export", "app")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if arguments is None:
+        process.read_as_utf8()
     process.open_streams()
     options = argparse.Namespace(name=None)
     try:

@@ -48,6 +48,12 @@ def images(sample, tmp_path_factory):
     return [folder / name for name in (*content, "absent.jpg")]
 
 
+def unsealed(run):
+    """Have a run in a folder look as if nobody had written down what its files hold."""
+    provenance = json.loads((run / "provenance.json").read_text("utf-8"))
+    (run / "provenance.json").write_text(json.dumps({**provenance, "files": {}}), "utf-8")
+
+
 def test_predict_answers_every_file_in_order(run, images, capsys):
     code = main(["predict", str(run.path), *map(str, images), "--json"])
     out, err = capsys.readouterr()
@@ -101,6 +107,7 @@ def test_runs_without_a_photo_in_common_are_refused(run, tmp_path, capsys):
     shutil.copytree(run.path, tmp_path / "stranger")
     table = run.predictions.assign(photo_id=lambda table: "x" + table.photo_id)
     table.to_csv(tmp_path / "stranger" / "predictions.csv", index=False)
+    unsealed(tmp_path / "stranger")
     assert main(["evaluate", str(run.path), "--against", str(tmp_path / "stranger")]) == 2
     error = capsys.readouterr().err
     assert "no test photo in common" in error and len(error.strip().splitlines()) == 1

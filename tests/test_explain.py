@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 
 from skinlib.doubt import explain
 from skinlib.learn import networks
-from skinlib.learn.engines import keras, set_seed
+from skinlib.learn.engines import keras, seeded
 
 CHANNELS = 6
 NAME, LAST_MAP = "skin_tiny", "stage2_out"
@@ -22,13 +22,13 @@ pytestmark = pytest.mark.usefixtures("tiny")
 @pytest.fixture(scope="module")
 def network(tiny) -> keras.Model:
     """Return a small network with the parts that Grad-CAM asks for: a last map by name, pooling, hidden, softmax."""
-    set_seed(3)
-    photo = keras.Input((None, None, 3), name="photo")
-    x = keras.layers.Rescaling(1 / 255)(photo)
-    x = keras.layers.Conv2D(CHANNELS, 32, strides=32, activation="relu", name=LAST_MAP)(x)
-    x = keras.layers.GlobalAveragePooling2D()(x)
-    x = keras.layers.Dense(16, activation="relu")(x)
-    x = keras.layers.Dense(3, activation="softmax", bias_initializer="random_normal")(x)
+    with seeded(3):
+        photo = keras.Input((None, None, 3), name="photo")
+        x = keras.layers.Rescaling(1 / 255)(photo)
+        x = keras.layers.Conv2D(CHANNELS, 32, strides=32, activation="relu", name=LAST_MAP)(x)
+        x = keras.layers.GlobalAveragePooling2D()(x)
+        x = keras.layers.Dense(16, activation="relu")(x)
+        x = keras.layers.Dense(3, activation="softmax", bias_initializer="random_normal")(x)
     return keras.Model(photo, x, name=NAME)
 
 

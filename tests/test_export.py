@@ -247,6 +247,30 @@ def test_bad_folders_are_told_in_one_line(exported, tmp_path):
             assemble(exported, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"conditions": []}, {"conditions": 8}, {"conditions": ["eczema"]}, {"threshold": "high"}, {"limits": None},
+        {"strangeness_limit": float("nan")}, {"strangeness_limit": float("inf")}, {"words": []}, {"model": "mine"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_labels_of_another_shape_are_told(exported, tmp_path, change):
+    shutil.copytree(exported.folder, tmp_path / "model")
+    (tmp_path / "model" / LABELS).write_text(json.dumps(exported.labels | change), "utf-8")
+    with pytest.raises(InputError, match=r"is damaged|it knows 8 classes") as caught:
+        _ = ExportedModel(tmp_path / "model").session
+    assert "export the run again" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"[1]", b"3", b"null", b"[" * 100_000])
+def test_labels_that_are_none_are_told(exported, tmp_path, content):
+    shutil.copytree(exported.folder, tmp_path / "model")
+    (tmp_path / "model" / LABELS).write_bytes(content)
+    with pytest.raises(InputError, match="is damaged"):
+        ExportedModel(tmp_path / "model")
+
+
 def test_other_photos_than_the_runs_are_refused(grouped_run, tiny_settings, tmp_path):
     settings = replace(tiny_settings, data=str(small_models.write(tmp_path)))
     with pytest.raises(InputError, match="does not hold the photos that"):

@@ -123,18 +123,26 @@ def test_tables_for_the_page(climbed):
     assert len(ladder.all_metrics(table)) == len(table)
 
 
-def test_the_words_name_the_deepest_fall_and_both_winners():
-    rows = [("a", 0.9, 0.3), ("b", 0.5, 0.45), ("c", 0.6, 0.55)]
-    table = pd.DataFrame(
-        [
-            (rung, "none", split, value)
-            for rung, *both in rows
-            for split, value in zip(splits.SPLITTERS, both, strict=True)
-        ],
-        columns=["rung", "weights", "split", "accuracy"],
-    )
+def test_the_words_name_the_deepest_fall_and_no_winner_that_chance_may_have_chosen():
+    rows = [
+        ("a", "official", 0.9, 0.85, 0.94), ("a", "grouped", 0.3, 0.2, 0.4),
+        ("b", "official", 0.5, 0.4, 0.6), ("b", "grouped", 0.45, 0.35, 0.55),
+        ("c", "official", 0.6, 0.5, 0.7), ("c", "grouped", 0.55, 0.45, 0.65),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["rung", "split", "accuracy", "low", "high"]).assign(weights="none")
     words = ladder.in_words(table)
-    assert "*a*: from 90% to 30%" in words and "*a* comes first, on the clean one *c*" in words
+    assert "*a*: from 90% to 30%" in words
+    assert "On the official split *a* has the most photos right, 90%, alone." in words
+    assert "On the clean split *c* has the most photos right, 55%, but 1 other rung reaches into its interval" in words
+    assert "flatters" in words
+
+
+def test_photos_without_a_test_photo_are_told_before_any_work(sample, tiny_settings, tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "climb", lambda *_: pytest.fail("it began"))
+    all_learn = {"official": lambda photos, seed: np.full(len(photos), "train")}
+    monkeypatch.setattr(splits, "SPLITTERS", all_learn)
+    with pytest.raises(InputError, match="the official split has no test photos to judge a rung by"):
+        ladder.results(sample, tiny_settings, tmp_path)
 
 
 # ---------------------------------------------------------------- the tables that the book ships

@@ -5,6 +5,7 @@ import pickle
 import struct
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -325,3 +326,17 @@ def test_a_photos_error_comes_whole_out_of_another_process():
     again = pickle.loads(pickle.dumps(error))
     assert type(again) is reading.PhotoError and str(again) == str(error)
     assert (again.path, again.reason, again.remedy) == ("a\nb.jpg", "empty file", "leave it out")
+
+
+def test_threads_leave_no_filter_of_warnings_behind():
+    """Python's own catch_warnings would, and would take away what others set meanwhile."""
+    before = list(warnings.filters)
+    content = cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(reading.decode, [content] * 400))
+    assert warnings.filters == before
+    with reading.pillow_quiet():
+        warnings.filterwarnings("ignore", "a filter of somebody else's")
+    theirs = [rule for rule in warnings.filters if rule not in before]
+    assert len(theirs) == 1 and "somebody" in theirs[0][1].pattern
+    warnings.filters.remove(theirs[0])

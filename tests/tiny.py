@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from skinlib.learn.backbones import BACKBONES, Backbone
-from skinlib.learn.engines import keras, set_seed, tf
+from skinlib.learn.engines import keras, seeded, tf
 
 
 def _convolution(x: keras.KerasTensor, channels: int, size: int, stride: int, name: str) -> keras.KerasTensor:
@@ -31,8 +31,8 @@ def _arrange(photos: keras.KerasTensor) -> keras.KerasTensor:
 
 def _draw(photos: np.ndarray, seed: int) -> list[np.ndarray]:
     """Draw weights at random; take the statistics of batch norm from the photos in one pass."""
-    set_seed(seed)
-    network = _build()
+    with seeded(seed):
+        network = _build()
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = 0.0

@@ -135,7 +135,7 @@ def audit(data: DataSet, runner: Callable = threads) -> Audit:
     columns = ["path", "other", "how", "same", "agreement", "overlap", "inliers"]
     # Two files may be compared a second time, with the same outcome.
     pairs = pd.DataFrame(rows, columns=columns).drop_duplicates(["path", "other"])
-    pairs = pairs.sort_values("agreement", ignore_index=True)
+    pairs = pairs.sort_values("agreement", kind="stable", ignore_index=True)
     same, id_of = pairs.pop("same").astype(bool), photos.set_index("path").photo_id
     apart = id_of[pairs.path].to_numpy() != id_of[pairs.other].to_numpy()
     return Audit(

@@ -4,11 +4,13 @@ import contextlib
 import csv
 import errno
 import json
+import math
 import os
 import shutil
 import stat
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -259,6 +261,29 @@ def write_table(path: Path, table: "pd.DataFrame", float_format: str | None = No
     table.to_csv(path, index=False, quoting=quoting, float_format=float_format, encoding="utf-8", lineterminator="\n")
 
 
+def check_shape(value, shape, name: str = "it") -> None:
+    """Raise ValueError unless a value from JSON is of ``shape``: a type, several of them, or what holds such.
+
+    A dict names what has to be there, and more may be; a list of one shape is a list of any length. Numbers are finite.
+    """
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            raise ValueError(f"{name} is {value!r:.40} and no object")
+        for key, of_key in shape.items():
+            if key not in value:
+                raise ValueError(f"{key!r} is missing")
+            check_shape(value[key], of_key, repr(key))
+    elif isinstance(shape, list):
+        if not isinstance(value, list):
+            raise ValueError(f"{name} is {value!r:.40} and no list")
+        for member in value:
+            check_shape(member, shape[0], f"one of {name}")
+    elif type(value) not in (shape if isinstance(shape, tuple) else (shape,)) or value in (math.inf, -math.inf):
+        raise ValueError(f"{name} is {value!r:.40}")
+    elif value != value:
+        raise ValueError(f"{name} is not a number")
+
+
 # ---------------------------------------------------------------- room on the disk
 
 
@@ -312,10 +337,25 @@ def _reserve(file, size: int) -> None:
 # ---------------------------------------------------------------- silence
 
 
+_SILENCE = threading.RLock()
+
+
 @contextmanager
 def silent() -> Iterator[None]:
-    """Send what is written to standard error to nowhere, by C++ too, which no setting of Python's would stop."""
-    before = os.dup(2)
+    """Send what is written to standard error to nowhere, by C++ too, which no setting of Python's would stop.
+
+    Threads take turns: two at a time would each put back what the other had in place of standard error.
+    """
+    with _SILENCE:
+        yield from _without_errors()
+
+
+def _without_errors() -> Iterator[None]:
+    try:
+        before = os.dup(2)
+    except OSError:  # nobody listens there as it is
+        yield
+        return
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:

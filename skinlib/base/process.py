@@ -1,6 +1,8 @@
 """What a program owes to the one who started it: end when asked to, and mind where its three streams lead."""
 
+import codecs
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -44,15 +46,27 @@ def stoppable() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def read_as_utf8() -> None:
+    """Begin this process anew in UTF-8 where the locale knows ASCII alone: no file with an accent could be named."""
+    if codecs.lookup(sys.getfilesystemencoding()).name == "ascii":
+        os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
+
+
 def open_streams() -> None:
-    """Have all three standard streams: a file would take the place of one that was closed, and what is printed."""
+    """Have all three standard streams: a file would take the place of one that was closed, and what is printed.
+
+    A name may have characters that an output stream can't hold: they are escaped.
+    """
     with contextlib.suppress(OSError):
         while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
             os.set_inheritable(descriptor, True)
         os.close(descriptor)
     # They last as long as the process does.
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
-    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
+    sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def drop_what_cannot_be_written() -> None:

@@ -96,7 +96,7 @@ def _evaluate(options) -> None:
 
     with files_to_write(options.json):
         run = Run(options.run)
-        metrics = evaluate.metrics(run.predictions)
+        metrics = dict(run.metrics)
         _print_metrics(metrics)
         _print_measured(run)
         if options.against:

@@ -62,7 +62,7 @@ def catalogue(layout: Layout, store: Store | None = None) -> tuple[pd.DataFrame,
     photos = pd.DataFrame(rows, columns=list(CATALOGUE_COLUMNS))
     places = {place: number for number, place in enumerate(itertools.product(SPLITS, layout.classes.keys))}
     order = [places[place] for place in zip(photos.split, photos.condition, strict=True)]
-    photos = photos.assign(order=order).sort_values(["order", "path"]).drop(columns="order")
+    photos = photos.assign(order=order).sort_values(["order", "path"], kind="stable").drop(columns="order")
     # With "/" after it, since a folder that can't be opened has the place of what is in it.
     left_out.sort(key=lambda row: (places.get(layout.place(f"{row[0]}/") or ("", ""), len(places)), row[0]))
     return photos.reset_index(drop=True), pd.DataFrame(left_out, columns=["path", "reason"], dtype=str)

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from skinlib.base.errors import InputError, SkinlibError
 from skinlib.base.files import failures_of, put_folder
 from skinlib.base.fingerprint import key_of
-from skinlib.base.settings import load_settings
+from skinlib.base.settings import home_expanded, load_settings
 from skinlib.base.targets import end_of_links, is_free
 from skinlib.data.clinical import ARCHIVE_URL, FILES_URL, KAGGLE_PAGE, MANIFEST, clinical_folder
 from skinlib.data.conditions import UNPACKED
@@ -44,7 +44,7 @@ def fetch(out: Path | None = None) -> Path:
     rest or the disk no room for it.
     """
     settings = load_settings()
-    out = Path(out).expanduser() if out else clinical_folder(settings)
+    out = home_expanded(out) if out else clinical_folder(settings)
     manifest = pd.read_csv(MANIFEST).set_index("path")
     with settings.store.claimed(out, key_of("fetch", list(manifest.sha256))):
         if not _is_complete(out, manifest):

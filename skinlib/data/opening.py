@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from skinlib.base.errors import InputError
-from skinlib.base.settings import Settings, load_settings
+from skinlib.base.settings import Settings, home_expanded, load_settings
 from skinlib.data import brushes
 from skinlib.data.catalogue import catalogue
 from skinlib.data.clinical import clinical_folder, clinical_hashes
@@ -38,7 +38,7 @@ def open_data(settings: Settings | None = None) -> DataSet:
                 "or set SKINLIB_DATA to a folder that holds them"
             )
     else:
-        root = find_root(Path(settings.data).expanduser())
+        root = find_root(home_expanded(settings.data))
 
     layout = look(root)
     photos, left_out = catalogue(layout, settings.store)

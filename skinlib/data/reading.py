@@ -6,6 +6,7 @@ Introduced in chapter 2, Preprocessing.
 import contextlib
 import io
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,12 +160,29 @@ def _unused_alpha(image: Image.Image) -> bool:
     return image.format == "BMP" and image.mode == "RGBA" and not image.getchannel("A").getbbox()
 
 
+_QUIETING = threading.Lock()
+_quiet = 0
+_PILLOW_S = ("ignore", None, Warning, re.compile(r"PIL\b"), 0)
+"""The filter that :func:`pillow_quiet` sets, as Python writes it down."""
+
+
 @contextlib.contextmanager
 def pillow_quiet() -> Iterator[None]:
     """Keep Pillow's warnings off the page: large photos we check ourselves, the others are about metadata."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\b")
+    global _quiet
+    with _QUIETING:
+        if not _quiet:
+            warnings.filterwarnings("ignore", module=r"PIL\b")
+        _quiet += 1
+    try:
         yield
+    finally:
+        with _QUIETING:
+            _quiet -= 1
+            if not _quiet:
+                # Python's own catch_warnings puts all filters back, those of other threads among them.
+                with contextlib.suppress(ValueError):
+                    warnings.filters.remove(_PILLOW_S)  # type: ignore[attr-defined]  # it is a list
 
 
 def read_bytes(path: Path) -> bytes:

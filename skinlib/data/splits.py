@@ -183,7 +183,7 @@ def table(photos: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     for number, held_out in enumerate(folds(photos, seed=seed)):
         fold[held_out] = number
     rows = photos[["sha256", "photo_id"]].assign(split=grouped(photos, seed), fold=fold)
-    return rows.drop_duplicates("sha256").sort_values("sha256", ignore_index=True)
+    return rows.drop_duplicates("sha256").sort_values("sha256", kind="stable", ignore_index=True)
 
 
 @cache

@@ -11,13 +11,14 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from skinlib.learn.backbones import backbone_of
-from skinlib.learn.engines import keras, set_seed, tf
+from skinlib.learn.engines import keras, seeded, standard, tf
 from skinlib.learn.preprocessing import prepare
 
 OCCLUSION_BATCH = 32
 """Covered photos held in memory at a time."""
 
 
+@standard()
 def grad_cam(network: keras.Model, photo: np.ndarray, class_index: int) -> np.ndarray:
     """Return a Grad-CAM heat map: how much each place of the photo speaks for a class, by the network's own account.
 
@@ -182,8 +183,8 @@ def randomised_copies(network: keras.Model, cascading: bool = True, seed: int = 
     The same seed draws the same weights.
     """
     # Not the seed itself: a network that was built from it would get back what it has, and forget nothing.
-    set_seed(int(np.random.SeedSequence([seed, 1]).generate_state(1)[0]))
-    fresh, copy = keras.models.clone_model(network), keras.models.clone_model(network)
+    with standard(), seeded(int(np.random.SeedSequence([seed, 1]).generate_state(1)[0])):
+        fresh, copy = keras.models.clone_model(network), keras.models.clone_model(network)
     copy.set_weights(network.get_weights())
     parts: dict[str, list[str]] = {}
     part_of = backbone_of(network).part

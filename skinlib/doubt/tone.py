@@ -9,9 +9,7 @@ they agree with each other. So the angle may describe a collection of photos. It
 Introduced in chapter 5, Error analysis.
 """
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from statistics import NormalDist
 
 import cv2
@@ -19,6 +17,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from skinlib.base.runner import threads
 from skinlib.data.brushes import MONK
 from skinlib.data.dataset import DataSet
 from skinlib.judge.evaluate import accuracy_table, one_vote_per_photo
@@ -116,8 +115,7 @@ def measure(data: DataSet, paths: Sequence[str] | None = None) -> pd.DataFrame:
         photo, mask = data.read(path), data.mask(path)
         return typology_angle(photo), float("nan") if mask is None else typology_angle(photo, mask)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        measured = list(tqdm(pool.map(angles, paths), "skin tones", len(paths), disable=None, leave=False))
+    measured = list(tqdm(threads(lambda: angles, paths), "skin tones", len(paths), disable=None, leave=False))
     angle, masked = np.array(measured, float).reshape(-1, 2).T
     table = pd.DataFrame({"path": paths, "angle": angle, "group": [tone_group(one) for one in angle]})
     if data.truth is not None and "tone" in data.truth:

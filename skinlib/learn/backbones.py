@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skinlib.learn.engines import keras, set_seed, tf
+from skinlib.learn.engines import downloads, keras, seeded, standard, tf
 from skinlib.learn.preprocessing import MEANS_BGR, preprocess
 
 PREFIX = "skin_"
@@ -71,9 +71,11 @@ def _resnet50_arrange(photos: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _resnet50_imagenet() -> list[np.ndarray]:
+    downloads()
     return keras.applications.ResNet50(include_top=False, weights="imagenet").get_weights()
 
 
+@standard()
 def draw_resnet50(photos: np.ndarray, seed: int) -> list[np.ndarray]:
     """Draw ResNet50's weights at random and set its batch-norm statistics from ``photos``.
 
@@ -88,8 +90,8 @@ def draw_resnet50(photos: np.ndarray, seed: int) -> list[np.ndarray]:
     Batch norm of a fresh network takes means for 0 and variances for 1, which they aren't. One pass in training mode,
     with no memory of the old values, measures them.
     """
-    set_seed(seed)
-    backbone = _resnet50()
+    with seeded(seed):
+        backbone = _resnet50()
     blur = np.outer([1, 2, 1], [1, 2, 1])[:, :, None, None] / 4
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

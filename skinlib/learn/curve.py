@@ -16,7 +16,7 @@ from skinlib.learn.extraction import features
 from skinlib.learn.fitting import compile_recipe, fit
 from skinlib.learn.prepared import Recipe
 from skinlib.learn.pretrained import get_weights
-from skinlib.learn.runs import BATCH_SIZE
+from skinlib.learn.train import predicted
 
 
 def learning_curve(
@@ -24,10 +24,10 @@ def learning_curve(
 ) -> pd.DataFrame:
     """Train heads on more and more photos; judge each on the test photos of the clean split.
 
-    Photos are counted, not files: all files of a drawn photo come along. Each repeat draws in an order of its own, the
-    conditions in turn, so that a larger draw holds the smaller ones. Features are computed once and nothing is kept of
-    the heads. Returns one row per size and repeat: photos, files, repeat, accuracy (one vote per test photo). Sizes
-    above the number of training photos mean all of them. Raises InputError for a size below 1.
+    Photos are counted, not files: all files of a drawn photo come along. Each repeat has initial weights and an order
+    of its own, the conditions in turn, so that a larger draw holds the smaller ones. Features are computed once and
+    nothing is kept of the heads. Returns one row per size and repeat: photos, files, repeat, accuracy (one vote per
+    test photo). Sizes above the number of training photos mean all of them. Raises InputError for a size below 1.
     """
     if min(sizes, default=0) < 1:
         raise InputError("a learning curve needs sizes of 1 photo or more")
@@ -37,10 +37,10 @@ def learning_curve(
     side = splits.grouped(data.photos, settings.seed)
     rows = features(data, weights, swapped_channels=recipe.swapped_channels, bits=recipe.bits)
     labels = data.labels()
-    network = networks.build(weights, len(data.classes), settings.seed)
     in_training = data.photos[side == "train"].drop_duplicates("photo_id")
     is_test, table = side == "test", []
     for repeat in range(n_repeats):
+        network = networks.build(weights, len(data.classes), settings.seed + repeat)
         shuffled = in_training.sample(frac=1, random_state=np.random.default_rng([settings.seed, repeat]))
         place = shuffled.groupby("condition").cumcount() + 0.5
         order = shuffled.photo_id.iloc[
@@ -53,7 +53,7 @@ def learning_curve(
             head, _ = fit(
                 head, [rows[drawn]], labels[drawn], nothing, recipe.epochs, recipe.batch_size, settings.seed + repeat
             )
-            answers = head.predict(rows[is_test], batch_size=BATCH_SIZE, verbose=0)
+            answers = predicted(head, rows[is_test])
             votes = evaluate.one_vote_per_photo(
                 evaluate.predictions_table(data.photos[is_test], side[is_test], answers, data.classes.keys)
             )

@@ -22,7 +22,7 @@ from skinlib.data.dataset import DataSet
 from skinlib.data.reading import read
 from skinlib.learn import networks
 from skinlib.learn.backbones import Backbone, backbone_of
-from skinlib.learn.engines import keras, openvino, tf
+from skinlib.learn.engines import keras, openvino, standard, tf
 from skinlib.learn.preprocessing import SIZE, prepare
 from skinlib.learn.pretrained import Weights
 
@@ -67,6 +67,7 @@ class Extractor:
         return np.reshape(last_stage, (-1, *stage_shape)), np.reshape(pooled, (-1, *pooled_shape))
 
 
+@standard()
 def extractor(network: keras.Model, bits: int = 32) -> Extractor:
     """Return the frozen part of a network, as :func:`build` makes it, as an :class:`Extractor`.
 

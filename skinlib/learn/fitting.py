@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from skinlib.base.files import remove, replaced, sweep
 from skinlib.base.store import is_whole, seal
-from skinlib.learn.engines import keras
+from skinlib.learn.engines import keras, standard
 
 LEARNING_RATE = 1e-3
 """Adam's default, with which the recipe trains the head."""
@@ -36,6 +36,7 @@ class Progress:
         folder.mkdir(parents=True, exist_ok=True)
         sweep(folder)
 
+    @standard()
     def load(self, stage: str) -> tuple[list[dict], keras.Model | None]:
         """Return the finished epochs of a stage and the network as it was after the last of them.
 
@@ -66,6 +67,7 @@ def _epochs(saved: Path) -> int:
     return int(number) if number.isdecimal() else 0
 
 
+@standard()
 def fit(
     network: keras.Model,
     versions: Sequence[np.ndarray],
@@ -116,6 +118,7 @@ def _mean_over_batches(step, inputs, labels, order, batch_size, n_classes) -> di
     return dict(zip(("loss", "accuracy"), (total / len(order)).tolist(), strict=True))
 
 
+@standard()
 def compile_recipe(network: keras.Model, learning_rate: float = LEARNING_RATE) -> keras.Model:
     """Compile a network as the recipe has it: Adam and categorical cross-entropy."""
     # Without XLA: compiling for it takes longer than such short trainings would save.

@@ -3,7 +3,6 @@
 Introduced on the results page. ``make results`` climbs it.
 """
 
-import json
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +13,7 @@ import pandas as pd
 
 from skinlib.audit.copies import audit
 from skinlib.base.errors import InputError, SkinlibError
-from skinlib.base.files import write_table, written_whole
+from skinlib.base.files import write_json, write_table, written_whole
 from skinlib.base.fingerprint import key_for, result_versions
 from skinlib.base.settings import Settings
 from skinlib.base.targets import check_file
@@ -117,7 +116,10 @@ def check(data: DataSet, settings: Settings) -> None:
 def judge(predictions: pd.DataFrame) -> dict:
     """Return the results on the test photos of a table of predictions: the numeric ones of :data:`RESULT_COLUMNS`."""
     test = predictions[predictions.split == "test"]
-    numbers = evaluate.metrics(test)["test"]
+    judged = evaluate.metrics(test)
+    if "test" not in judged:
+        raise InputError("there are no test photos to judge a rung by: add some, or more photos of each class")
+    numbers = judged["test"]
     numbers["low"], numbers["high"] = numbers["accuracy_interval"]
     numbers["bootstrap_low"], numbers["bootstrap_high"] = numbers["accuracy_bootstrap"]
     numbers["ece"] = calibration.expected_calibration_error(evaluate.one_vote_per_photo(test))
@@ -175,7 +177,7 @@ def _write_results(data: DataSet, settings: Settings, file: Path, name: str, wei
     with written_whole(file) as draft:
         write_table(draft, table.round(6))
     with written_whole(file.with_name(f"{name}.json")) as draft:
-        draft.write_text(json.dumps(provenance, indent=2) + "\n")
+        write_json(draft, provenance)
 
 
 def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
@@ -196,15 +198,27 @@ def side_by_side(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_words(table: pd.DataFrame) -> str:
-    """Say what the clean split took away, and which rung is best on each split, in two sentences for a page."""
+    """Say for a page what the clean split took away, and which rungs the photos of each split can't tell apart.
+
+    Rungs whose intervals overlap are not told apart. That is cautious: to compare two of them photo by photo, as
+    :func:`skinlib.judge.evaluate.compare_runs` does, tells more.
+    """
     wide = table.set_index(["rung", "weights", "split"]).accuracy.unstack("split", sort=False)
     fall = wide.official - wide.grouped
-    (furthest, _), best = fall.idxmax(), {split: wide[split].idxmax()[0] for split in splits.SPLITTERS}
     ends = wide.loc[fall.idxmax()]
-    return (
-        f"The rung that falls furthest is *{furthest}*: from {ends.official:.0%} to {ends.grouped:.0%} of the photos. "
-        f"On the official split *{best['official']}* comes first, on the clean one *{best['grouped']}*."
-    )
+    words = [
+        f"The rung that falls furthest is *{fall.idxmax()[0]}*: from {ends.official:.0%} to {ends.grouped:.0%} of the "
+        "photos."
+    ]
+    for split, word in zip(splits.SPLITTERS, ("official", "clean"), strict=True):
+        part = table[table.split == split].reset_index(drop=True)
+        top = part.loc[part.accuracy.idxmax()]
+        rivals = int((part.high >= top.low).sum()) - 1
+        reach = "1 other rung reaches" if rivals == 1 else f"{rivals} other rungs reach"
+        verdict = f"but {reach} into its interval: these photos do not say which is best" if rivals else "alone"
+        words.append(f"On the {word} split *{top.rung}* has the most photos right, {top.accuracy:.0%}, {verdict}.")
+    words.append("The highest of many scores flatters: it was chosen on the photos that judge it.")
+    return " ".join(words)
 
 
 def all_metrics(table: pd.DataFrame) -> pd.DataFrame:

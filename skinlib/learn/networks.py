@@ -4,7 +4,7 @@ Introduced in chapter 2 (preprocessing) and chapter 3 (training).
 """
 
 from skinlib.learn.backbones import PREFIX, RESNET50, backbone_of
-from skinlib.learn.engines import keras, set_seed
+from skinlib.learn.engines import keras, seeded, standard
 from skinlib.learn.preprocessing import SIZE
 from skinlib.learn.pretrained import Weights
 
@@ -12,6 +12,7 @@ HIDDEN = 512
 """Units in the head's hidden layer."""
 
 
+@standard()
 def build(
     weights: Weights | None = None,
     n_classes: int = 8,
@@ -25,7 +26,11 @@ def build(
     the backbone's layers are the model's own, which Grad-CAM needs. Without ``weights`` it is an untouched ResNet50.
     ``swapped_channels`` builds the original's mistake in: red and blue have changed places before the preprocessing.
     """
-    set_seed(seed)
+    with seeded(seed):
+        return _built(weights, n_classes, swapped_channels)
+
+
+def _built(weights: Weights | None, n_classes: int, swapped_channels: bool) -> keras.Model:
     backbone = weights.backbone if weights else RESNET50
     photo = keras.Input((None, None, 3), name="photo")
     x = keras.layers.Resizing(SIZE, SIZE, interpolation="bilinear", antialias=True, name="resize")(photo)
@@ -40,6 +45,7 @@ def build(
     return keras.Model(photo, probabilities, name=f"{PREFIX}{backbone.name}")
 
 
+@standard()
 def part_after(model: keras.Model, layer: str, bits: int = 32) -> keras.Model:
     """Return a copy of what follows ``layer``, "pool" or its backbone's last stage, with its weights.
 
@@ -66,6 +72,7 @@ def part_after(model: keras.Model, layer: str, bits: int = 32) -> keras.Model:
     return copy
 
 
+@standard()
 def copy_weights(source: keras.Model, target: keras.Model) -> None:
     """Copy the weights of every layer of ``source`` to the layer of the same name in ``target``."""
     for layer in source.layers:

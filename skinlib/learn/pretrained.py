@@ -9,16 +9,18 @@ import io
 import socket
 import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 from skinlib.base.errors import InputError, SkinlibError
 from skinlib.base.fingerprint import key_for
-from skinlib.base.settings import Settings
+from skinlib.base.settings import Settings, home_expanded
 from skinlib.base.store import pack, unpack
 from skinlib.data.dataset import DataSet
 from skinlib.learn.backbones import BACKBONES, RESNET50, Backbone
+from skinlib.learn.engines import standard
 from skinlib.learn.preprocessing import prepare
 
 CALIBRATION_PHOTOS = 64
@@ -40,7 +42,7 @@ class Weights:
     backbone: Backbone = RESNET50
     """The network that they belong to."""
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """SHA-256 over the numbers themselves, so it doesn't depend on the file that holds them."""
         digest = hashlib.sha256()
@@ -50,6 +52,7 @@ class Weights:
         return digest.hexdigest()
 
 
+@standard()
 def get_weights(settings: Settings, data: DataSet) -> Weights:
     """Return the backbone's weights that ``settings.weights`` asks for, of the backbone ``settings.backbone``.
 
@@ -68,7 +71,7 @@ def get_weights(settings: Settings, data: DataSet) -> Weights:
             if choice == "imagenet":
                 raise
             return _untrained(backbone, settings, data, "since ImageNet weights could not be downloaded here")
-    return _from_file(backbone, Path(choice).expanduser())
+    return _from_file(backbone, home_expanded(choice))
 
 
 def _chosen(name: str) -> Backbone:

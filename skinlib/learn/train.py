@@ -11,14 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from skinlib.base.errors import SkinlibError
 from skinlib.base.files import write_json, write_table, written_whole
 from skinlib.base.fingerprint import key_of
 from skinlib.judge import evaluate
 from skinlib.learn import networks
-from skinlib.learn.engines import keras
+from skinlib.learn.engines import keras, standard
 from skinlib.learn.fitting import LEARNING_RATE, Progress, compile_recipe, fit
 from skinlib.learn.prepared import Prepared
-from skinlib.learn.runs import BATCH_SIZE, Run, check_free, read_predictions
+from skinlib.learn.runs import BATCH_SIZE, PARTS, Run, check_free, read_predictions, sha256_of
 
 FINE_TUNING_RATE = 1e-4
 """Low, so that the last stage is adjusted and not overwritten."""
@@ -43,11 +44,14 @@ def train(prepared: Prepared, out: Path | None = None) -> Run:
     return Run(out)
 
 
+@standard()
 def _train_into(folder: Path, prepared: Prepared, identity: dict, key: str) -> None:
     started, clock = datetime.now(UTC), time.perf_counter()
     progress = Progress(prepared.data.store.root / "unfinished" / key)
     network, history = _train_network(prepared, progress)
     predictions = _predict_all(prepared, network)
+    if not np.isfinite(evaluate.probabilities(predictions)).all():
+        raise SkinlibError("the training diverged: its answers are no numbers: use other weights, or fewer epochs")
     photos = prepared.data.photos
     provenance = identity | {
         "key": key,
@@ -69,6 +73,7 @@ def _train_into(folder: Path, prepared: Prepared, identity: dict, key: str) -> N
     # From the table as it is kept, so that whoever evaluates it again finds the same digits.
     written = read_predictions(folder / "predictions.csv", prepared.data.classes.keys)
     write_json(folder / "metrics.json", evaluate.metrics(written))
+    provenance["files"] = {part: sha256_of(folder / part) for part in PARTS[:-1]}
     write_json(folder / "provenance.json", provenance)
     shutil.rmtree(progress.folder)
 
@@ -103,7 +108,13 @@ def _predict_all(prepared: Prepared, network: keras.Model) -> pd.DataFrame:
     """Return the table of predictions for every photo of the catalogue."""
     layer = prepared.weights.backbone.last_stage if prepared.recipe.fine_tuning_epochs else "pool"
     rows, part = prepared.features(layer), networks.part_after(network, layer)
-    # Batch by batch: predict() would copy all rows into memory first.
-    answers = [part.predict_on_batch(rows[start : start + BATCH_SIZE]) for start in range(0, len(rows), BATCH_SIZE)]
     data = prepared.data
-    return evaluate.predictions_table(data.photos, prepared.split, np.concatenate(answers), data.classes.keys)
+    return evaluate.predictions_table(data.photos, prepared.split, predicted(part, rows), data.classes.keys)
+
+
+@standard()
+def predicted(network: keras.Model, rows: np.ndarray) -> np.ndarray:
+    """Return a network's probabilities, float32 (n, classes), for ``rows``, (n, …)."""
+    # Batch by batch: predict() would copy all rows into memory first.
+    answers = [network.predict_on_batch(rows[start : start + BATCH_SIZE]) for start in range(0, len(rows), BATCH_SIZE)]
+    return np.concatenate([np.empty((0, network.output_shape[-1]), np.float32), *answers])

@@ -150,4 +150,4 @@ def _file(path: Path) -> dict:
 
 def _write_sums(folder: Path) -> None:
     files = sorted(file for file in folder.iterdir() if file.is_file())
-    (folder / "SHA256SUMS").write_text("".join(f"{_file(file)['sha256']}  {file.name}\n" for file in files))
+    (folder / "SHA256SUMS").write_text("".join(f"{_file(file)['sha256']}  {file.name}\n" for file in files), "utf-8")

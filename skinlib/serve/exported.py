@@ -21,6 +21,7 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 import onnxruntime
 
 from skinlib.base.errors import InputError
+from skinlib.base.files import check_shape
 from skinlib.base.runner import cores, threads
 from skinlib.data import reading
 
@@ -34,6 +35,16 @@ LABELS = "labels.json"
 """Beside it: classes, limits, words and where the model comes from."""
 CLEAN = "grouped"
 """The split that keeps all files of a photo on one side: no score on another may be shown to strangers."""
+SHAPE = {
+    "notice": str,
+    "conditions": [{"key": str, "title": str, "colour": str, "learned": bool}],
+    "threshold": (float, int, type(None)),
+    "strangeness_limit": (float, int),
+    "limits": {"bytes": int, "pixels": int},
+    "model": {"backbone": str, "kind": str, "split": str},
+    "words": {},
+}
+"""What clients read of the labels, and of which types it is."""
 HEAT = (230, 97, 1)
 """The colour laid over a photo where it speaks for the answer: orange shows on light and on dark photos."""
 
@@ -97,11 +108,12 @@ class ExportedModel:
             version = self.labels["format"]
             if version != FORMAT:
                 raise InputError(f"{self.folder} has format {version}, this is for {FORMAT}: export the run again")
-            self.keys = [condition["key"] for condition in self.labels["conditions"]]
+            check_shape(self.labels, SHAPE)
+            self.keys = [str(condition["key"]) for condition in self.labels["conditions"]]
             self.words: dict[str, str] = self.labels["words"]
-            split = self.labels["model"].get("split")
+            split = self.labels["model"]["split"]
             self.threshold, self.limit = self.labels["threshold"], float(self.labels["strangeness_limit"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (LookupError, OSError, RecursionError, TypeError, ValueError) as error:
             raise InputError(f"{self.folder / LABELS} is damaged ({error!r}): export the run again") from error
         if split != CLEAN:
             raise InputError(
@@ -126,7 +138,11 @@ class ExportedModel:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.intra_op_num_threads = cores()
         try:
-            return onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(self.path, options, providers=["CPUExecutionProvider"])
+            classes = {output.name: output.shape for output in session.get_outputs()}["probabilities"][0]
+            if classes != len(self.keys):
+                raise ValueError(f"it knows {classes} classes, {LABELS} {len(self.keys)}")
+            return session
         except Exception as error:  # ONNX Runtime has classes of its own for every kind of damage
             reason = str(error).strip().split("\n")[0][:120]
             raise InputError(f"{self.path} cannot be opened ({reason}): export the run again") from error
@@ -186,6 +202,7 @@ class _Teller:
 
     def __init__(self, folder: str):
         self.model = ExportedModel(folder)
+        _ = self.model.session  # before several threads ask for it at once, and each makes its own
 
     def __call__(self, path: str) -> dict:
         try:

@@ -18,7 +18,7 @@ from onnx import helper, numpy_helper
 from skinlib.base.files import in_need_of
 from skinlib.judge.limits import NEIGHBOURS
 from skinlib.learn.backbones import backbone_of
-from skinlib.learn.engines import keras, tf
+from skinlib.learn.engines import keras, standard, tf
 from skinlib.learn.preprocessing import SIZE
 from skinlib.serve.exported import onnxruntime
 
@@ -30,6 +30,7 @@ BAND = 14
 """Rows of the square that are made at a time: fewer take less memory, and more steps."""
 
 
+@standard()
 def answering(network: keras.Model, temperature: float, known: np.ndarray) -> tf.types.experimental.PolymorphicFunction:
     """Return the whole way from a decoded photo to what a client shows, as one TensorFlow function.
 
@@ -103,6 +104,7 @@ def _triangles(length: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     return weights / tf.reduce_sum(weights, axis=1, keepdims=True), first, end
 
 
+@standard()
 def to_onnx(function: tf.types.experimental.PolymorphicFunction, network: keras.Model) -> onnx.ModelProto:
     """Convert a function made by :func:`answering`, with the numbers of its network, to ONNX.
 
