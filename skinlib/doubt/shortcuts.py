@@ -204,7 +204,7 @@ def move_watermark(
 ) -> pd.DataFrame:
     """Print the sample's watermark on photos, one by one, and ask the model before and after.
 
-    ``predict`` takes a list of photos and returns probabilities (n, classes): a run's ``predict``, say. ``paths`` are the
+    ``predict`` takes a list of photos and returns probabilities (n, k): a run's ``predict``, say. ``paths`` are the
     photos to print on: of other conditions than the one that carries the mark, without a mark of their own as far as
     anybody knows, and none that the model was trained on.
 
