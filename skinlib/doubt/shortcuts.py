@@ -204,7 +204,7 @@ def move_watermark(
 ) -> pd.DataFrame:
     """Print the sample's watermark on photos, one by one, and ask the model before and after.
 
-    ``predict`` takes a list of photos and returns probabilities (n, 8): a run's ``predict``, say. ``paths`` are the
+    ``predict`` takes a list of photos and returns probabilities (n, k): a run's ``predict``, say. ``paths`` are the
     photos to print on: of other conditions than the one that carries the mark, without a mark of their own as far as
     anybody knows, and none that the model was trained on.
 
@@ -221,11 +221,12 @@ def move_watermark(
         marked = sample.watermark(photo, np.random.default_rng([seed, number]))
         for name, answer in zip(answers, predict([photo, marked, plain_patch(photo, marked)]), strict=True):
             answers[name].append(answer)
+    parts = [table]
     for name, rows in answers.items():
         probabilities = np.array(rows, float).reshape(-1, len(keys))
-        table[name] = np.array(keys, dtype=object)[probabilities.argmax(axis=1)]
-        table[[f"{key}_{name}" for key in keys]] = probabilities
-    return table
+        parts.append(pd.DataFrame({name: np.array(keys, dtype=object)[probabilities.argmax(axis=1)]}))
+        parts.append(pd.DataFrame(probabilities, columns=[f"{key}_{name}" for key in keys]))
+    return pd.concat(parts, axis=1)
 
 
 def watermark_effect(moved: pd.DataFrame, condition: str, n_resamples: int = 2000, seed: int = 0) -> pd.DataFrame:
