@@ -120,7 +120,7 @@ def folds(photos: pd.DataFrame, n_folds: int = N_FOLDS, n_repeats: int = 1, seed
     if (most := photos.condition.value_counts().max()) < n_folds:
         raise InputError(f"classes of {most} files at most can't be dealt into {n_folds} folds: add some photos")
     for repeat in range(n_repeats):
-        folding = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed + repeat)
+        folding = StratifiedGroupKFold(n_folds, shuffle=True, random_state=(seed + repeat) % 2**32)
         with warnings.catch_warnings():
             # That a class is in fewer folds than there are is no news to whoever has so few photos of it.
             warnings.filterwarnings("ignore", "The least populated class", UserWarning)
