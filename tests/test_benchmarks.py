@@ -535,3 +535,10 @@ def test_a_stage_in_a_process_of_its_own(sample, tmp_path):
 
 def test_a_goal_is_missed_by_a_number_of_numpy_too():
     assert everything.row("memory", "2 MB", "itself", "1 MB", np.float64(2), at_most=1.1)["reached"] is False
+
+
+def test_tests_that_did_not_pass_are_told_beside_their_time():
+    tests = {"tests": 2102, "seconds": 1269.1, "failures": 0, "errors": 0, "skipped": 0}
+    assert book.in_words(tests) == "2,102 tests, cells of notebooks among them, take 21.2 minutes, and all pass."
+    others = book.in_words(tests | {"failures": 1, "skipped": 6})
+    assert others.endswith("take 21.2 minutes; 1 failed, 6 were left out.")
