@@ -58,6 +58,7 @@ NEEDS = {
     "skinlib.doubt.labels": "labels",
     "skinlib.serve": "export",
     "skinlib.serve.app": "app",
+    "skinlib.serve.door": "app",
     "skinlib.serve.exported": "app",
     "skinlib.scale.cluster": "cluster",
     "skinlib.commands": "all",
