@@ -169,3 +169,12 @@ def test_variables_that_cannot_be_are_one_line(exported, variable):
     command = [sys.executable, "-m", "skinlib", "app", str(exported.folder)]
     done = subprocess.run(command, env=os.environ | variable, capture_output=True, text=True, timeout=200)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and next(iter(variable)) in done.stderr
+
+
+@pytest.mark.long
+def test_certificates_that_are_not_there_are_one_line_for_a_download_too(tmp_path, own_cache, monkeypatch, capsys):
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.setenv(name, str(tmp_path / "none.pem"))
+    assert main(["fetch", "--out", str(tmp_path / "clinical")]) == 1
+    errors = capsys.readouterr().err
+    assert errors.count("\n") == 1 and "none.pem" in errors and not (tmp_path / "clinical").exists()
