@@ -180,7 +180,7 @@ def lacking() -> str:
     try:
         settings = load_settings()
         if settings.data != "sample":
-            from skinlib.audit.ready import open_ready
+            from skinlib.learn.ready import open_ready
 
             open_ready(settings)
     except SkinlibError as error:

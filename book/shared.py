@@ -11,10 +11,10 @@ have the tag `rounding`. Where the digest is the one that `make notebooks` has s
 import hashlib
 import sys
 
-from skinlib.audit.ready import open_ready
 from skinlib.base.errors import SkinlibError
 from skinlib.base.settings import load_settings
 from skinlib.learn.prepared import prepare
+from skinlib.learn.ready import open_ready
 from skinlib.learn.train import train
 
 

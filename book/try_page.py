@@ -6,10 +6,10 @@
 import sys
 from pathlib import Path
 
-from skinlib.audit.ready import open_ready
 from skinlib.base.errors import SkinlibError
 from skinlib.base.settings import load_settings
 from skinlib.learn.prepared import prepare
+from skinlib.learn.ready import open_ready
 from skinlib.learn.train import train
 from skinlib.serve.export import export
 from skinlib.serve.publish import web

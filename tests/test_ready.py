@@ -12,11 +12,11 @@ import pytest
 from drawn import draw_pets, fill
 from IPython.core.interactiveshell import InteractiveShell
 
-from skinlib.audit.ready import LEAST, open_ready
 from skinlib.base.errors import InputError
 from skinlib.base.settings import load_settings
 from skinlib.data import splits
 from skinlib.data.opening import open_data
+from skinlib.learn.ready import LEAST, open_ready
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -11,7 +11,6 @@ import pytest
 
 import skinlib
 from skinlib.audit import identified
-from skinlib.audit.ready import open_ready
 from skinlib.base.settings import load_settings
 from skinlib.data import sample, splits
 from skinlib.doubt import explain, labels, shortcuts
@@ -20,6 +19,7 @@ from skinlib.learn import backbones, baselines, curve, fitting, networks
 from skinlib.learn.engines import keras, set_seed
 from skinlib.learn.prepared import prepare
 from skinlib.learn.pretrained import get_weights
+from skinlib.learn.ready import open_ready
 from skinlib.learn.train import train
 from skinlib.serve.export import export
 
