@@ -73,6 +73,7 @@ def subset(out: Path, sample: Path, truth: pd.DataFrame) -> None:
     """A part of the sample with its truth.csv, which lists more."""
     _of_sample(out, sample, 20, 6, truth[truth.damage == ""])
     shutil.copyfile(sample / "truth.csv", out / "truth.csv")
+    shutil.copytree(sample / "masks", out / "masks")
 
 
 def pets(out: Path, *_) -> None:

@@ -89,8 +89,11 @@ def test_a_part_of_the_sample(tmp_path, sample, sample_settings):
     data = open_ready(replace(sample_settings, data=str(tmp_path / "part")))
     assert data.kind == "drawn" and gone.key not in data.classes.keys and len(data.classes) == 7
     assert set(data.truth.path) == {*data.photos.path, *data.left_out.path}
+    shutil.rmtree(tmp_path / "part" / "masks")
+    assert open_ready(replace(sample_settings, data=str(tmp_path / "part"))).truth is None
 
 
+@pytest.mark.long
 def test_the_sample_suffices_with_every_seed(tmp_path):
     settings = load_settings(data="sample", speed="quick", seed=2**32 - 1, cache=tmp_path)
     assert len(open_ready(settings).classes) == 8

@@ -25,10 +25,10 @@ LEAST_FILES = {"train": 3, "test": 1}
 def open_ready(settings: Settings | None = None) -> DataSet:
     """Open the data that ``settings`` choose, as :func:`skinlib.data.opening.open_data` does, ready for every chapter.
 
-    Classes without a photo are left out, and so is what ``truth`` tells of files that are gone. Where the folder brings
-    no test photos, a fifth of each class's files become some, drawn by the seed: file by file, as most people would,
-    copies or not. Raises InputError, naming what is lacking, where the photos are too few for the book. The sample that
-    the book draws for itself suffices with every seed.
+    Classes without a photo are left out, and so is what ``truth`` tells of files that are gone; without the photos'
+    masks there is no truth. Where the folder brings no test photos, a fifth of each class's files become some, drawn by
+    the seed: file by file, as most people would, copies or not. Raises InputError, naming what is lacking, where the
+    photos are too few for the book. The sample that the book draws for itself suffices with every seed.
     """
     settings = settings or load_settings()
     data = open_data(settings)
@@ -47,8 +47,10 @@ def open_ready(settings: Settings | None = None) -> DataSet:
 def _of_files(data: DataSet) -> pd.DataFrame | None:
     if data.truth is None:
         return None
-    there = data.truth.path.isin({*data.photos.path, *data.left_out.path})
-    return data.truth[there].reset_index(drop=True)
+    truth = data.truth[data.truth.path.isin({*data.photos.path, *data.left_out.path})].reset_index(drop=True)
+    masks = truth["mask"][truth.path.isin(data.photos.path)]
+    # Where the masks stayed behind, half of what the chapters ask of the truth can't be answered: none of it is used.
+    return truth if all((data.root / mask).is_file() for mask in masks) else None
 
 
 def _with_test(photos: pd.DataFrame, seed: int) -> pd.DataFrame:
