@@ -61,16 +61,27 @@ def trained(settings: Settings, title: str, names: tuple[str, ...] = PETS, per_c
     return train(prepare(data, settings)), data, settings
 
 
+def between(values: list[float], place: int) -> float:
+    """Return a number below the value at a place or the next places and above the one before it.
+
+    On a value itself two engines, which round in their own ways, would give the photo different answers.
+    """
+    place = next(i for i in range(max(place, 1), len(values)) if values[i] - values[i - 1] > 1e-4)
+    return (values[place - 1] + values[place]) / 2
+
+
 def with_all_answers(model: ExportedModel, photos: list[Path], folder: Path) -> tuple[ExportedModel, dict]:
     """Return a copy of a model, in ``folder``, with limits so that it answers, is unsure, and finds photos strange.
 
     Beside it, for each of these doubts (None, "unsure", "strange"), one of the photos and the answer to it.
     """
     answers = [model.answer(model.read(photo)) for photo in photos]
-    limit = sorted(answer.strangeness for answer in answers)[-len(answers) // 4]
+    strange = sorted(answer.strangeness for answer in answers)
+    limit = between(strange, len(strange) - len(strange) // 4)
     likely = sorted(max(answer.probabilities.values()) for answer in answers if answer.strangeness <= limit)
     promise = {"target": 0.8, "photos": 61, "answered": 23, "correct": 19, "low": 0.63}  # as if on more photos
-    labels = model.labels | {"strangeness_limit": limit, "threshold": likely[len(likely) // 2], "promise": promise}
+    threshold = between(likely, len(likely) // 2)
+    labels = model.labels | {"strangeness_limit": limit, "threshold": threshold, "promise": promise}
     labels["words"] = words_for(labels)
     shutil.copytree(model.folder, folder)
     (folder / LABELS).write_text(json.dumps(labels), "utf-8")

@@ -145,7 +145,7 @@ def damaged() -> bytes:
 
 NO_PHOTOS = {
     "empty": (b"", "empty file"),
-    "text": (b"hello, this is no photo at all", "not an image"),
+    "text": (b"hello, this is no photo at all", "a text, no photo"),
     "script": (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "not an image"),
     "damaged": (damaged(), "truncated or damaged"),
     "bomb": (png_bomb(30_000, 30_000), "too many pixels, more than 50 million"),

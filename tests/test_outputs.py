@@ -281,6 +281,16 @@ def test_drawing_ends_at_once_when_asked_to(tmp_path):
 # ---- answers
 
 
+@pytest.fixture(autouse=True)
+def usual_signals():
+    """Whoever started the tests may have some signals ignored, as `nohup` and `&` do."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def photos(sample) -> list[str]:
     return [str(sample.path(path)) for path in sample.photos.path[:3]]

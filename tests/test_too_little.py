@@ -134,7 +134,7 @@ def test_what_cannot_be_judged_is_said_from_the_training_to_the_export(call):
     code, out, _ = call("two labels", "evaluate", "{out}/run")
     assert code == 0 and words in out
     code, out, err = call("two labels", "export", "{out}/run", "--data", "{data}", "--out", "{out}/export")
-    assert code == 2 and out == "" and err.count("\n") == 1 and "has no test photos" in err
+    assert code == 2 and out == "" and err.count("\n") == 1 and "--split grouped" in err
     code, out, _ = call("two labels", "predict", "{out}/run", "{data}", "--json")
     assert code == 0
 

@@ -133,10 +133,13 @@ class Store:
 
     def _make_way(self, target: Path) -> None:
         """Make the folders above ``target``; what is in the place of one, and is none, goes."""
-        for above in reversed(target.relative_to(self.root).parents[:-1]):
-            if not (self.root / above).is_dir():
-                remove(self.root / above)
-        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            for above in (self.root / name for name in reversed(target.relative_to(self.root).parents[:-1])):
+                if os.path.lexists(above) and not above.is_dir():
+                    remove(above)
+            target.parent.mkdir(parents=True, exist_ok=True)
 
     @staticmethod
     def copy(entry: Path, target: Path) -> None:

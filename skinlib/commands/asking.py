@@ -52,7 +52,7 @@ def _predict(options) -> int:
         raise InputError(f"{options.run} is a run, and --cluster asks exported models: use export first")
 
     # Each answer is printed when it is there. A list that breaks off lacks its end, and no reader takes it for whole.
-    count, failed = 0, False
+    count, answered, failed = 0, False, False
     for count, answer in enumerate(itertools.chain(answers, left_out), start=1):
         if options.json:
             text = json.dumps(answer, indent=2)  # in ASCII: a name need not be valid text
@@ -61,6 +61,7 @@ def _predict(options) -> int:
             failed = True
             print(f"skinlib: {printable(answer['path'])}: {answer['error']}", file=sys.stderr)
         elif not options.json:
+            answered = True
             best = answer.get("best_guess", answer["condition"])
             words = f"{title(best)} ({answer['probabilities'][best]:.1%})"
             if "percent" in answer:  # as the app and the page show it
@@ -70,7 +71,8 @@ def _predict(options) -> int:
             print(f"{printable(answer['path'])}: {words}", flush=True)
     if options.json:
         print("\n]" if count else "[]")
-    for note in notes if count and not options.json else ():
+    # A progress bar's manners: to a person, and not into a pipe, where each line of standard error is a photo's.
+    for note in notes if answered and sys.stderr.isatty() else ():
         print(f"note: {printable(note.replace(NBSP, ' '))}", file=sys.stderr)
     return 2 if failed else 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from skinlib.base.errors import InputError
 from skinlib.base.files import write_json, written_whole
 from skinlib.base.settings import load_settings
-from skinlib.base.targets import check_folder
+from skinlib.base.targets import check_file, check_folder
 from skinlib.commands.options import add_cluster, files_to_write, runner_of, say_left_out
 
 
@@ -85,6 +85,7 @@ def _results(options) -> None:
     from skinlib.data.opening import open_data
     from skinlib.learn import ladder
 
+    check_file(options.out / "table.csv")  # whatever it will be called: told before the photos are read
     data = open_data(settings)
     say_left_out(data)
     print(f"the table is {ladder.results(data, settings, options.out, options.weights)}")

@@ -41,7 +41,7 @@ SHAPE = {
     "threshold": (float, int, type(None)),
     "strangeness_limit": (float, int),
     "limits": {"bytes": int, "pixels": int},
-    "model": {"backbone": str, "kind": str, "split": str},
+    "model": {"backbone": str, "kind": str},
     "words": {},
 }
 """What clients read of the labels, and of which types it is."""
@@ -111,7 +111,7 @@ class ExportedModel:
             check_shape(self.labels, SHAPE)
             self.keys = [str(condition["key"]) for condition in self.labels["conditions"]]
             self.words: dict[str, str] = self.labels["words"]
-            split = self.labels["model"]["split"]
+            split = self.labels["model"].get("split")
             self.threshold, self.limit = self.labels["threshold"], float(self.labels["strangeness_limit"])
         except (LookupError, OSError, RecursionError, TypeError, ValueError) as error:
             raise InputError(f"{self.folder / LABELS} is damaged ({error!r}): export the run again") from error
