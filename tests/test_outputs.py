@@ -252,7 +252,7 @@ def test_a_signal_leaves_nothing_half(option, number, code, call, store, one_run
 
     monkeypatch.setattr(os, "replace", interrupted)
     assert call(option, tmp_path / "out") == code
-    assert sent and not (tmp_path / "out").is_file() and not rooms(tmp_path, store.root)
+    assert sent and not (tmp_path / "out").is_file() and not rooms(tmp_path)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     *_, line = capsys.readouterr().err.splitlines()
     how = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"

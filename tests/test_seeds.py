@@ -15,8 +15,8 @@ from skinlib.base.settings import load_settings
 from skinlib.data import sample, splits
 from skinlib.doubt import explain, labels, shortcuts
 from skinlib.judge import calibration, evaluate
-from skinlib.learn import backbones, baselines, curve, fitting, networks
-from skinlib.learn.engines import keras, seeded
+from skinlib.learn import backbones, baselines, curve, engines, fitting, networks
+from skinlib.learn.engines import keras
 from skinlib.learn.prepared import prepare
 from skinlib.learn.pretrained import get_weights
 from skinlib.learn.ready import open_ready
@@ -71,7 +71,7 @@ TAKING = {
     splits.table: lambda g: splits.table(g("own")[0].photos, GREATEST),
     labels.out_of_fold: lambda g: g("fold"),
     baselines.file_size: lambda g: baselines.file_size(g("own")[0], splits.official(g("own")[0].photos), GREATEST),
-    seeded: lambda g: seeded(GREATEST).__enter__(),
+    engines.seeded: lambda g: engines.seeded(GREATEST).__enter__(),
     backbones.draw_resnet50: lambda g: backbones.draw_resnet50(np.zeros((1, 224, 224, 3), np.float32), GREATEST),
     networks.build: lambda g: networks.build(g("weights"), 2, seed=GREATEST),
     fitting.fit: lambda g: heads(g("own")),

@@ -17,6 +17,7 @@ from PIL import Image
 
 from skinlib.__main__ import main
 from skinlib.base.errors import InputError
+from skinlib.commands import asking
 from skinlib.data.opening import open_data
 from skinlib.judge.limits import Limits, Promise
 from skinlib.learn.prepared import Recipe, prepare
@@ -92,7 +93,13 @@ def test_train_takes_the_clean_split_by_itself(sample, tiny_settings, grouped_ru
     assert prepared.split_name == "grouped" and (prepared.split == grouped_run.predictions.split).all()
 
 
-def test_commands_say_which_photos_judged(run, grouped_run, sample, command):
+@pytest.fixture
+def terminal(monkeypatch):
+    """Standard error leads to a person."""
+    monkeypatch.setattr(asking, "to_a_person", lambda: True)
+
+
+def test_commands_say_which_photos_judged(run, grouped_run, sample, command, terminal):
     photo = sample.path(sample.photos.path[0])
     for which, says in ((run, "show a photo that it learned from"), (grouped_run, "none of them a copy of a training")):
         code, output, _ = command("evaluate", which.path)
@@ -236,7 +243,7 @@ def test_an_export_tells_what_its_promise_rests_on_in_the_same_words(exported, t
     assert said.partition('"')[0] in app_page.last_words(exported)
 
 
-def test_predict_says_it_too(exported, sample, command):
+def test_predict_says_it_too(exported, sample, command, terminal):
     photo = sample.path(sample.photos.path[0])
     _, output, errors = command("predict", exported.folder, photo)
     assert all(exported.words[name].replace("\u00a0", " ") in errors for name in ("promise", "record"))

@@ -72,9 +72,14 @@ def _predict(options) -> int:
     if options.json:
         print("\n]" if count else "[]")
     # A progress bar's manners: to a person, and not into a pipe, where each line of standard error is a photo's.
-    for note in notes if answered and sys.stderr.isatty() else ():
+    for note in notes if answered and to_a_person() else ():
         print(f"note: {printable(note.replace(NBSP, ' '))}", file=sys.stderr)
     return 2 if failed else 0
+
+
+def to_a_person() -> bool:
+    """Tell whether standard error is a terminal."""
+    return sys.stderr.isatty()
 
 
 def _photos_among(images: list[Path]) -> tuple[list[Path], list[dict]]:
