@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -139,7 +138,9 @@ def proxy():
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", ["a proxy", "socks", "nonsense"])
+@pytest.mark.parametrize(
+    "kind", ["socks", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("a proxy", "nonsense"))]
+)
 def test_the_app_starts_whatever_is_set(exported, proxy, tmp_path, kind):
     there = {"a proxy": f"http://127.0.0.1:{proxy.server_port}", "socks": f"socks5://127.0.0.1:{proxy.server_port}"}
     names = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
@@ -158,7 +159,7 @@ def test_the_app_starts_whatever_is_set(exported, proxy, tmp_path, kind):
         config = json.load(plain.open(f"{line.split()[4].rstrip('/')}/config", timeout=30))
         assert config["title"]
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(60)
     assert proxy.asked == []
 

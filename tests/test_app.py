@@ -146,7 +146,7 @@ def damaged() -> bytes:
 NO_PHOTOS = {
     "empty": (b"", "empty file"),
     "text": (b"hello, this is no photo at all", "a text, no photo"),
-    "script": (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "not an image"),
+    "script": (b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>", "a drawing (SVG)"),
     "damaged": (damaged(), "truncated or damaged"),
     "bomb": (png_bomb(30_000, 30_000), "too many pixels, more than 50 million"),
     "heic": (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50), "HEIC"),

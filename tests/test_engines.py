@@ -62,8 +62,8 @@ def plain(tmp_path_factory):
     "content",
     [
         '{"floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1, "backend": "jax"}',
-        '{"floatx": "bfloat16"}',
-        '{"floatx": ',
+        pytest.param('{"floatx": "bfloat16"}', marks=pytest.mark.slow),
+        pytest.param('{"floatx": ', marks=pytest.mark.slow),
     ],
 )
 def test_the_file_of_keras_changes_nothing_and_is_not_changed(content, plain, tmp_path):

@@ -138,7 +138,10 @@ def test_what_is_no_empty_folder_is_refused_before_any_work(option, call, tmp_pa
     assert (tmp_path / "full/thesis.txt").read_text() == (tmp_path / "file").read_text() == "precious"
 
 
-@pytest.mark.parametrize("option", FOLDERS[:-1])  # that of fetch is in test_fetch.py
+@pytest.mark.parametrize(
+    "option",  # that of fetch is in test_fetch.py
+    ["sample --out", *(pytest.param(option, marks=pytest.mark.slow) for option in FOLDERS[1:-1])],
+)
 def test_an_empty_folder_is_taken_and_links_to_folders_stay(option, call, tmp_path, capsys):
     for name in ("empty", "elsewhere"):
         (tmp_path / name).mkdir()

@@ -84,11 +84,14 @@ def call(tmp_path, sample_settings, tiny, monkeypatch, capsys):
     return run
 
 
-CASES = [
-    pytest.param(name, command, marks=[] if command in LINES.get(name, {}) or command == "splits" else pytest.mark.long)
-    for name in FOLDERS
-    for command in COMMANDS
-]
+def mark(name: str, command: str):
+    """Return how long a case takes: a line comes at once, training takes seconds, and a ladder many of them."""
+    if command in LINES.get(name, {}) or command == "splits":
+        return ()
+    return pytest.mark.slow if command == "results" else pytest.mark.long
+
+
+CASES = [pytest.param(name, command, marks=mark(name, command)) for name in FOLDERS for command in COMMANDS]
 
 
 @pytest.mark.parametrize(("name", "command"), CASES)
