@@ -154,7 +154,7 @@ def test_predictions_are_the_same(sample, exported, tmp_path):
     answers = list(answer_files(exported.folder, files))
     assert list(answer_files(exported.folder, files, two)) == answers
     assert [answer["path"] for answer in answers] == [str(file) for file in files]
-    assert answers[-1] == {"path": str(wrong), "error": "not an image in a format we read"}
+    assert answers[-1] == {"path": str(wrong), "error": "a text, no photo"}
     assert answers[0]["probabilities"] == exported.answer(exported.read(files[0])).as_dict()["probabilities"]
 
 

@@ -78,7 +78,7 @@ def test_the_place_of_the_run_is_full(photos, disk, tmp_path):
 
 def test_the_folder_for_temporary_files_is_full(photos, disk, tmp_path):
     place, cache = disk(1), {"SKINLIB_CACHE": str(tmp_path / "cache"), "SKINLIB_WEIGHTS": "untrained"}
-    assert skinlib("train", photos, "--split", "official", "--out", tmp_path / "run", **cache).returncode == 0
+    assert skinlib("train", photos, "--split", "grouped", "--out", tmp_path / "run", **cache).returncode == 0
     export = ["export", tmp_path / "run", "--data", photos, "--out", tmp_path / "out"]
     done = skinlib(*export, **cache, TMPDIR=str(place))
     assert done.returncode == 1 and "No space left on device" in done.stderr and "Traceback" not in done.stderr

@@ -147,6 +147,7 @@ def test_python_answers_with_a_probability_for_each_class(python, written, expor
 def test_command_line(exported, written):
     chosen = [file for file in written if "\0" not in file.path and Path(file.path).suffix != ".tif"][:200]
     chosen += [file for file in written if file.kind.startswith("odd") and "\0" not in file.path and file not in chosen]
+    chosen = [file for file in chosen if not os.path.isdir(file.path)]  # a folder stands for all photos in it
     called = subprocess.run(
         [sys.executable, "-m", "skinlib", "predict", exported.folder, *(file.path for file in chosen)],
         cwd=ROOT,

@@ -107,6 +107,8 @@ class Run:
                 f"{self.path} is not a finished run ({lacking[0]} is missing): train one with skinlib train"
             )
         written = self.provenance.get("files", {})  # none in runs of version 0.1
+        with _damaged(self.path / "provenance.json"):
+            check_shape(written, {}, "files")
         for part in written:
             with _damaged(self.path / part):
                 if part not in PARTS or sha256_of(self.path / part) != written[part]:
