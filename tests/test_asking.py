@@ -123,3 +123,10 @@ def test_a_run_of_photos_with_odd_names_reads_back_equal(tmp_path, tiny_settings
     code, out, _ = asked(capsys, tmp_path / "run", folder, "--json")
     assert code == 0
     assert sorted(row["path"] for row in json.loads(out)) == sorted(str(folder / name) for name in files)
+
+
+def test_no_name_is_no_folder(run, tmp_path, capsys, monkeypatch):
+    """Nothing, taken for a path, would be the folder in which the command is called."""
+    fill(tmp_path, ["a.png"])
+    monkeypatch.chdir(tmp_path)
+    assert asked(capsys, run.path, "") == (2, "", "skinlib: : no name of a file\n")

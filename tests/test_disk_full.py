@@ -76,7 +76,9 @@ def test_the_place_of_the_run_is_full(photos, disk, tmp_path):
     assert list(place.iterdir()) == []
 
 
-def test_the_folder_for_temporary_files_is_full(photos, disk, tmp_path):
+def test_the_folder_for_temporary_files_is_full(disk, tmp_path):
+    photos = tmp_path / "photos"
+    write_sample(photos, 12)  # enough for a clean split, which an export asks for
     place, cache = disk(1), {"SKINLIB_CACHE": str(tmp_path / "cache"), "SKINLIB_WEIGHTS": "untrained"}
     assert skinlib("train", photos, "--split", "grouped", "--out", tmp_path / "run", **cache).returncode == 0
     export = ["export", tmp_path / "run", "--data", photos, "--out", tmp_path / "out"]

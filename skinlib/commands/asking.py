@@ -20,7 +20,7 @@ def add_to(command: Callable[..., ArgumentParser]) -> None:
     """Add these commands: ``command`` takes a name, a function of the options and a text, and returns a parser."""
     predict = command("predict", _predict, "Ask a run, or an exported model, what photos show.")
     predict.add_argument("run", metavar="RUN", type=Path, help="a run, or an export: its folder, or its .onnx file")
-    predict.add_argument("images", metavar="IMAGE", type=Path, nargs="+", help="a photo, or a folder of photos")
+    predict.add_argument("images", metavar="IMAGE", nargs="+", help="a photo, or a folder of photos")
     predict.add_argument("--json", action="store_true", help="print one JSON list")
     add_cluster(predict)
 
@@ -82,13 +82,13 @@ def to_a_person() -> bool:
     return sys.stderr.isatty()
 
 
-def _photos_among(images: list[Path]) -> tuple[list[Path], list[dict]]:
+def _photos_among(images: list[str]) -> tuple[list[Path], list[dict]]:
     """Return (photos, those below a folder in its place, [what in such a folder is not looked at, and why])."""
     from skinlib.data.folders import photos_below
 
     paths: list[Path] = []
     left_out: list[dict] = []
-    for image in images:
+    for image in map(Path, filter(None, images)):
         if not os.path.isdir(image):
             paths.append(image)
             continue
@@ -97,6 +97,8 @@ def _photos_among(images: list[Path]) -> tuple[list[Path], list[dict]]:
         left_out += [{"path": str(image / path), "error": reason} for path, reason in others]
         if not files and not others:
             left_out.append({"path": str(image), "error": "a folder without a photo"})
+    # As a path, nothing would be the folder in which the command is called.
+    left_out += [{"path": image, "error": "no name of a file"} for image in images if not image]
     return paths, left_out
 
 
