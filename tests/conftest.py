@@ -3,6 +3,7 @@
 import ast
 import functools
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -165,6 +166,24 @@ def exported(grouped_run, sample, tiny_settings):
     from skinlib.serve.export import export
 
     return export(grouped_run, sample, tiny_settings)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Return a function that mounts a disk of so many kilobytes, or skips the test where that is not allowed."""
+    place = tmp_path / "disk"
+    place.mkdir()
+
+    def mounted(kilobytes: int) -> Path:
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(place)]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            pytest.skip("only root can mount a small disk")
+        return place
+
+    yield mounted
+    subprocess.run(["umount", "--lazy", str(place)], capture_output=True)
 
 
 @pytest.fixture(scope="session")

@@ -19,24 +19,6 @@ def photos(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """Return a function that mounts a disk of so many megabytes, or skips the test where that is not allowed."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mounted(megabytes: int):
-        command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(place)]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("only root can mount a small disk")
-        return place
-
-    yield mounted
-    subprocess.run(["umount", str(place)], capture_output=True)
-
-
 def skinlib(*arguments, **environment) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "skinlib", *map(str, arguments)]
     return subprocess.run(command, env=os.environ | environment, capture_output=True, text=True, timeout=300)
@@ -44,7 +26,7 @@ def skinlib(*arguments, **environment) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize(("command", "megabytes"), [("audit", 1), ("audit", 2), ("train", 1), ("train", 130)])
 def test_the_cache_is_full(command, megabytes, photos, disk, tmp_path):
-    place = disk(megabytes)
+    place = disk(1024 * megabytes)
     arguments = [command, photos] + (["--out", tmp_path / "run"] if command == "train" else [])
     done = skinlib(*arguments, SKINLIB_CACHE=str(place / "cache"), SKINLIB_WEIGHTS="untrained")
     *others, last = done.stderr.splitlines()
@@ -56,7 +38,7 @@ def test_the_cache_is_full(command, megabytes, photos, disk, tmp_path):
 
 
 def test_the_cache_is_whole_after_it(photos, disk):
-    place = disk(30)
+    place = disk(30 * 1024)
     arguments = ["train", photos, "--out", place / "run"]
     environment = {"SKINLIB_CACHE": str(place / "cache"), "SKINLIB_WEIGHTS": "untrained"}
     assert skinlib(*arguments, **environment).returncode == 1
@@ -68,7 +50,7 @@ def test_the_cache_is_whole_after_it(photos, disk):
 
 
 def test_the_place_of_the_run_is_full(photos, disk, tmp_path):
-    place = disk(20)
+    place = disk(20 * 1024)
     done = skinlib(
         "train", photos, "--out", place / "run", SKINLIB_CACHE=str(tmp_path / "cache"), SKINLIB_WEIGHTS="untrained"
     )
@@ -79,7 +61,7 @@ def test_the_place_of_the_run_is_full(photos, disk, tmp_path):
 def test_the_folder_for_temporary_files_is_full(disk, tmp_path):
     photos = tmp_path / "photos"
     write_sample(photos, 12)  # enough for a clean split, which an export asks for
-    place, cache = disk(1), {"SKINLIB_CACHE": str(tmp_path / "cache"), "SKINLIB_WEIGHTS": "untrained"}
+    place, cache = disk(1024), {"SKINLIB_CACHE": str(tmp_path / "cache"), "SKINLIB_WEIGHTS": "untrained"}
     assert skinlib("train", photos, "--split", "grouped", "--out", tmp_path / "run", **cache).returncode == 0
     export = ["export", tmp_path / "run", "--data", photos, "--out", tmp_path / "out"]
     done = skinlib(*export, **cache, TMPDIR=str(place))

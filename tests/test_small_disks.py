@@ -3,7 +3,6 @@
 import resource
 import shutil
 import subprocess
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,24 +29,6 @@ CASES = {
     "temporary files": [(8, [*EXPORT, "OUT"]), (64, [*EXPORT, "OUT"])],
 }  # fmt: skip
 """What is on the small disk, its kilobytes, and the command."""
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """Return a function that mounts a disk of so many kilobytes, or skips the test where that is not allowed."""
-    place = tmp_path / "disk"
-    place.mkdir()
-
-    def mounted(kilobytes: int) -> Path:
-        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "none", str(place)]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            pytest.skip("only root can mount a small disk")
-        return place
-
-    yield mounted
-    subprocess.run(["umount", "--lazy", str(place)], capture_output=True)
 
 
 @pytest.mark.long

@@ -118,7 +118,7 @@ def test_a_whole_folder_is_not_made_again_nor_read_in_full(store, monkeypatch):
     def never(*_):
         raise AssertionError
 
-    monkeypatch.setattr(store_module, "_sha256", never)
+    monkeypatch.setattr(store_module, "sha256_of", never)
     assert store.folder("runs", "k", never) == folder
 
 

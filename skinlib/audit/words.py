@@ -4,7 +4,7 @@ Introduced in chapter 1, Data exploration.
 """
 
 from skinlib.data.reading import printable
-from skinlib.data.unseen import commonest, number
+from skinlib.data.unseen import commonest, number, were
 
 
 def in_words(report: dict) -> list[str]:
@@ -16,7 +16,7 @@ def in_words(report: dict) -> list[str]:
     leaks, reasons = report["leaks"], [row["reason"] for row in report["left_out"]["files"]]
     first = f"{report['n_files']} files show {report['n_photos']} photos"
     if reasons:
-        first += f"; {number(reasons)} {_were(reasons)} not looked at (commonest reason: {commonest(reasons)})"
+        first += f"; {number(reasons)} {were(reasons)} not looked at (commonest reason: {commonest(reasons)})"
     lines = [first]
     if leaks["of"]:
         lines.append(f"{leaks['test_files']} of {leaks['of']} test files show a photo of the training set")
@@ -26,14 +26,10 @@ def in_words(report: dict) -> list[str]:
     if reasons:
         where = ", ".join(f"{printable(folder)} ({count})" for folder, count in _most(report["left_out"]["folders"]))
         lines.append(
-            f"this is no all-clear: nothing is known of the {number(reasons)} that {_were(reasons)} not looked at, in "
+            f"this is no all-clear: nothing is known of the {number(reasons)} that {were(reasons)} not looked at, in "
             f"{where}; --json lists them"
         )
     return lines
-
-
-def _were(reasons: list[str]) -> str:
-    return "was" if len(reasons) == 1 else "were"
 
 
 def _most(folders: dict[str, int], shown: int = 3) -> list[tuple[str, int]]:

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import errno
+import hashlib
 import json
 import math
 import os
@@ -242,6 +243,12 @@ def remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def sha256_of(file: Path) -> str:
+    """Return the SHA-256 of a file's content, 64 hex digits."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def write_json(path: Path, content) -> None:

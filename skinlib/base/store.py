@@ -7,7 +7,6 @@ entry the first wins, and the second takes its result. Entries never change, so 
 """
 
 import contextlib
-import hashlib
 import io
 import json
 import os
@@ -22,7 +21,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from skinlib.base.errors import InputError
-from skinlib.base.files import failures_of, remove, replaced, room, sweep
+from skinlib.base.files import failures_of, remove, replaced, room, sha256_of, sweep
 from skinlib.base.fingerprint import key_of
 from skinlib.base.targets import end_of_links
 
@@ -227,7 +226,7 @@ def unpack(value: bytes) -> dict[str, np.ndarray]:
 def seal(folder: Path) -> None:
     """Write down size, time of change and SHA-256 of every file in a folder, so that :func:`is_whole` can tell."""
     contents = {
-        file.relative_to(folder).as_posix(): _state(file) | {"sha256": _sha256(file)} for file in _files(folder)
+        file.relative_to(folder).as_posix(): _state(file) | {"sha256": sha256_of(file)} for file in _files(folder)
     }
     (folder / CONTENTS).write_text(json.dumps(contents), "utf-8")
 
@@ -242,7 +241,7 @@ def is_whole(folder: Path) -> bool:
         for name, sealed in contents.items():
             if _state(folder / name).items() <= sealed.items():
                 continue
-            if _sha256(folder / name) != sealed["sha256"]:
+            if sha256_of(folder / name) != sealed["sha256"]:
                 return False
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return False
@@ -252,11 +251,6 @@ def is_whole(folder: Path) -> bool:
 def _state(file: Path) -> dict[str, int]:
     state = file.stat()
     return {"size": state.st_size, "changed": state.st_mtime_ns}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _files(folder: Path) -> Iterator[Path]:

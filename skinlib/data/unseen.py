@@ -33,6 +33,11 @@ def number(reasons: list[str]) -> str:
     return f"{len(reasons)} {'folder' if folders and len(reasons) == 1 else what}"
 
 
+def were(reasons: list[str]) -> str:
+    """Return the verb that goes with :func:`number`."""
+    return "was" if len(reasons) == 1 else "were"
+
+
 def in_words(missed: pd.DataFrame) -> str:
     """Say how many files were not looked at and why, as the rest of a sentence; "" where there are none.
 
@@ -41,8 +46,7 @@ def in_words(missed: pd.DataFrame) -> str:
     reasons = missed.reason.tolist()
     if not reasons:
         return ""
-    were = "was" if len(reasons) == 1 else "were"
-    return f"{number(reasons)} {were} not looked at; the commonest reason: {commonest(reasons)}"
+    return f"{number(reasons)} {were(reasons)} not looked at; the commonest reason: {commonest(reasons)}"
 
 
 def summary(missed: pd.DataFrame) -> dict:

@@ -2,7 +2,6 @@
 ``metrics.json`` and ``provenance.json``. Everything after training reads it. Introduced in chapter 3, Training.
 """
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from skinlib.base.errors import InputError
-from skinlib.base.files import check_shape
+from skinlib.base.files import check_shape, sha256_of
 from skinlib.base.settings import SPLITS
 from skinlib.base.targets import end_of_links, is_free
 from skinlib.data.classes import Class, Classes
@@ -88,12 +87,6 @@ def read_predictions(path: Path, keys: Sequence[str]) -> pd.DataFrame:
         if table.empty:
             raise ValueError("it has no rows")
     return table
-
-
-def sha256_of(file: Path) -> str:
-    """Return the SHA-256 of a file's content, 64 hex digits."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 class Run:

@@ -12,14 +12,14 @@ import numpy as np
 import pandas as pd
 
 from skinlib.base.errors import SkinlibError
-from skinlib.base.files import write_json, write_table, written_whole
+from skinlib.base.files import sha256_of, write_json, write_table, written_whole
 from skinlib.base.fingerprint import key_of
 from skinlib.judge import evaluate
 from skinlib.learn import networks
 from skinlib.learn.engines import keras, standard
 from skinlib.learn.fitting import LEARNING_RATE, Progress, compile_recipe, fit
 from skinlib.learn.prepared import Prepared
-from skinlib.learn.runs import BATCH_SIZE, PARTS, Run, check_free, read_predictions, sha256_of
+from skinlib.learn.runs import BATCH_SIZE, PARTS, Run, check_free, read_predictions
 
 FINE_TUNING_RATE = 1e-4
 """Low, so that the last stage is adjusted and not overwritten."""

@@ -4,7 +4,6 @@ No client can get the preprocessing wrong, for none is left to it. Introduced in
 """
 
 import contextlib
-import hashlib
 from dataclasses import asdict, replace
 from importlib import metadata
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 import onnx
 
 from skinlib.base.errors import InputError, SkinlibError
-from skinlib.base.files import write_json
+from skinlib.base.files import sha256_of, write_json
 from skinlib.base.fingerprint import key_for
 from skinlib.base.runner import threads
 from skinlib.base.settings import Settings
@@ -143,9 +142,7 @@ def _made_with() -> dict:
 
 
 def _file(path: Path) -> dict:
-    with path.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
+    return {"bytes": path.stat().st_size, "sha256": sha256_of(path)}
 
 
 def _write_sums(folder: Path) -> None:
