@@ -431,7 +431,7 @@ def test_the_page_tells_which_model_it_carries(page, model):
     about = model.labels["model"]
     text = page.get_by_text("The model learned from").inner_text()
     assert f"from {about['training_photos']} drawings" in text and f"{about['test_photos']} others of the same" in text
-    assert "Nobody has tried this one" in text and page.get_by_text(model.words["promise"]).is_visible()
+    assert "This one was not tried" in text and page.get_by_text(model.words["promise"]).is_visible()
     assert text == model.words["record"] and about["weights_note"] in text
     assert page.get_by_text("It knows eight skin conditions").is_visible()
 

@@ -60,7 +60,7 @@ def test_a_score_says_where_it_was_measured():
     )
     assert "--split grouped" in said
     said = measured.in_words("grouped", CLEAN, "pets")
-    assert "2 photos" in said and "none of them a copy of a training photo" in said and "elsewhere do worse" in said
+    assert "2 photos" in said and "found no copy of a training photo" in said and "elsewhere do worse" in said
     said = measured.in_words("grouped", CLEAN[CLEAN.split != "test"], "pets")
     assert said.startswith("there were no test photos")
 

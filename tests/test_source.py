@@ -89,3 +89,13 @@ def test_an_unstable_sort_is_found(code):
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_equal_values_are_sorted_alike_on_every_processor(file):
     assert not unstable(file.read_text("utf-8"))
+
+
+FIGURES = sorted((ROOT / "skinlib" / "figures").rglob("*.py"))
+
+
+@pytest.mark.parametrize("file", FIGURES, ids=lambda file: file.name)
+def test_no_figure_drops_what_it_has_no_place_for(file):
+    zips = [call for call in _calls(file.read_text("utf-8")) if _name(call) == "zip"]
+    loose = [ast.unparse(call) for call in zips if not any(ast.unparse(one) == "strict=True" for one in call.keywords)]
+    assert not loose, "a ninth class would be left out in silence: cut the places to what there is, with strict=True"

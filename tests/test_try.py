@@ -229,7 +229,7 @@ def test_what_is_always_there(reader, model, drawings):
     low, high = (exported.percent(limit) for limit in about["test_accuracy_interval"])
     share = exported.percent(about["test_accuracy"])
     assert f"{share} % (95 % interval {low} % to {high} %)" in text.replace("\u00a0", " ")
-    assert model.words["record"] in text and model.words["promise"] in text and "Nobody has tried this one" in text
+    assert model.words["record"] in text and model.words["promise"] in text and "This one was not tried" in text
     assert "drawings made by a program" in text
     assert "stays on this device" in text
     assert re.search(r"It took \d+\.\d\ss on this device", text)

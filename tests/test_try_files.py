@@ -119,6 +119,8 @@ def bad_files() -> dict[str, tuple[bytes, str]]:
         "drawing.png": (svg, "JPEG or PNG"),
         "bomb.png": (png(65_535, 65_535), "million pixels"),
         "wide.png": (png(50_000, 1001), "million pixels"),
+        "long.png": (stored(Image.new("L", (65_536, 16)), "PNG"), "a side of more than 65,535 pixels"),
+        "longer.png": (png(200_000, 20), "a side of more than 65,535 pixels"),
         "bomb.jpg": (whole[:claim] + struct.pack(">HH", 65_500, 65_500) + whole[claim + 4 :], "million pixels"),
         "scans.jpg": (stored(photo, "JPEG", progressive=True)[:-2] + 200 * b"\xff\xda\0\x08\1\1\0\0\x3f\0", "scans"),
         "bomb.gif": (b"GIF89a" + struct.pack("<HH", 65_535, 65_535) + bytes(50), "million pixels"),
@@ -151,9 +153,10 @@ def test_what_it_is_instead_is_said_in_the_words_of_python(reader, name):
         assert "damaged" not in line
 
 
-def test_the_least_side_is_that_of_python():
+def test_the_least_and_the_longest_side_are_those_of_python():
     script = (publish.SPACE / "web" / "try-photo.js").read_text("utf-8")
     assert f"const LEAST_SIDE = {reading.LEAST_SIDE};" in script
+    assert f"const LONGEST_SIDE = {reading.LONGEST_SIDE:_};" in script
 
 
 def test_a_photo_of_seventy_million_pixels_is_refused_unseen(reader):

@@ -101,7 +101,7 @@ def terminal(monkeypatch):
 
 def test_commands_say_which_photos_judged(run, grouped_run, sample, command, terminal):
     photo = sample.path(sample.photos.path[0])
-    for which, says in ((run, "show a photo that it learned from"), (grouped_run, "none of them a copy of a training")):
+    for which, says in ((run, "show a photo that it learned from"), (grouped_run, "found no copy of a training photo")):
         code, output, _ = command("evaluate", which.path)
         assert code == 0 and says in output and "photos of the same collection (sample)" in output
         code, output, errors = command("predict", which.path, photo)
@@ -114,18 +114,18 @@ def test_commands_say_which_photos_judged(run, grouped_run, sample, command, ter
 
 
 def test_the_score_comes_with_its_photos_wherever_it_stands(exported, tmp_path):
-    """Nobody has tried this model elsewhere, and everything says so."""
+    """The model was not tried elsewhere, and everything says so."""
     record, test = exported.words["record"], exported.labels["model"]
     assert exported.labels["model"]["elsewhere"] is None
-    assert f"{test['test_photos']} others of the same collection, none of them a copy of one that it learned" in record
-    assert "Models do worse on photos from elsewhere. Nobody has tried this one on any" in record
+    assert f"{test['test_photos']} others of the same collection, among which the audit found no copy" in record
+    assert "Models do worse on photos from elsewhere. This one was not tried on any" in record
     publish.web(exported, tmp_path / "web")
     publish.space(exported, tmp_path / "space")
     cards = [tmp_path / "web/README.md", tmp_path / "space/README.md", exported.folder / "README.md"]
     for card in cards:
-        assert "none of them a copy of one that it learned from" in card.read_text("utf-8")
-        assert "Nobody has tried this one" in card.read_text("utf-8")
-    assert "Nobody has tried" in app_page.last_words(exported)
+        assert "found no copy of one that it learned from" in card.read_text("utf-8")
+        assert "This one was not tried" in card.read_text("utf-8")
+    assert "was not tried" in app_page.last_words(exported)
 
 
 @pytest.fixture(scope="module")

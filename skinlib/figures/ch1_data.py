@@ -36,7 +36,7 @@ def one_of_each(photos: Mapping[str, np.ndarray], classes: Classes) -> Figure:
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 2.02 * rows), squeeze=False)
     for place in axes.flat:
         place.axis("off")
-    for place, (key, photo) in zip(axes.flat, photos.items(), strict=False):
+    for place, (key, photo) in zip(axes.flat[: len(photos)], photos.items(), strict=True):
         condition = classes[key]
         place.axis("on")
         show_photo(place, square(photo, 240), frame=condition.colour)
@@ -129,7 +129,7 @@ def laid_on(
     squares = [cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA) for picture in (photo, other)]
     colours = plt.get_cmap("viridis")(np.linspace(0, 1, max(len(places), 2)))[: len(places)]
     for axes, picture, points, title in zip(
-        panels, squares, (places, other_places), ("a photo", "another file"), strict=False
+        panels[:2], squares, (places, other_places), ("a photo", "another file"), strict=True
     ):
         show_photo(axes, picture, title)
         axes.scatter(*points.T, s=16, c=colours, edgecolors="white", linewidths=0.6)
@@ -156,7 +156,7 @@ def mean_detail(details: Mapping[str, np.ndarray], classes: Classes) -> Figure:
     figure, axes = plt.subplots(rows, 4, figsize=(WIDTH, 0.5 + 1.8 * rows), squeeze=False)
     for place in axes.flat[len(details) :]:
         place.axis("off")
-    for place, (key, detail) in zip(axes.flat, details.items(), strict=False):
+    for place, (key, detail) in zip(axes.flat[: len(details)], details.items(), strict=True):
         low, high = np.percentile(detail, [1, 99.5])
         image = place.imshow(detail, cmap="gray", vmin=low, vmax=high)
         place.set(xticks=[], yticks=[])

@@ -45,7 +45,7 @@ def journey(rows: Mapping[str, Sequence[tuple[str, np.ndarray]]]) -> Figure:
     for place in axes.flat:
         place.axis("off")
     for line, (step, pictures) in zip(axes, rows.items(), strict=True):
-        for place, (title, picture) in zip(line, pictures, strict=False):
+        for place, (title, picture) in zip(line[: len(pictures)], pictures, strict=True):
             place.axis("on")
             show_photo(place, picture, title)
             if picture.ndim == 2:

@@ -74,14 +74,15 @@ def _curve_panels(xlabel: str, ylabel: str, classes: Classes):
     figure, panels = plt.subplots(rows, 4, figsize=(WIDTH, 0.5 + 2 * rows), sharex=True, sharey=True)
     for axes in panels.flat[len(classes.keys) :]:
         axes.axis("off")
-    for axes, key in zip(panels.flat, classes.keys, strict=False):
+    of_class = dict(zip(classes.keys, panels.flat[: len(classes.keys)], strict=True))
+    for key, axes in of_class.items():
         axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), aspect="equal", xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
         axes.set_xticklabels(["0", "½", "1"])
         axes.set_yticklabels(["0", "½", "1"])
         axes.set_title(short_title(key, classes), loc="center", fontsize=9.5)
     figure.supxlabel(xlabel, fontsize=10)
     figure.supylabel(ylabel, fontsize=10)
-    return figure, dict(zip(classes.keys, panels.flat, strict=False))
+    return figure, of_class
 
 
 @book_figure

@@ -113,7 +113,7 @@ def speed_ups(panels: Mapping[str, pd.DataFrame]) -> Figure:
     handles, labels = all_axes[0][0].get_legend_handles_labels()
     handles = [
         Line2D([], [], color=line.get_color(), linestyle=line.get_linestyle(), marker=mark, label=label)
-        for line, label, mark in zip(handles, labels, ["", *STAGE_MARKS], strict=False)
+        for line, label, mark in zip(handles, labels, ["", *STAGE_MARKS][: len(handles)], strict=True)
     ]
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure

@@ -83,7 +83,7 @@ def same_losses(gaps: pd.DataFrame, line: tuple[str, float], seconds: pd.Series)
     all ways as index, the ordinary one first.
     """
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.3), width_ratios=(1.15, 1))
-    colours = dict(zip(seconds.index, ("#9A9A9A", *STAGE_COLOURS), strict=False))
+    colours = dict(zip(seconds.index, ("#9A9A9A", *STAGE_COLOURS)[: len(seconds)], strict=True))
     for place, way in enumerate(gaps):
         values = np.maximum(gaps[way], 1e-9)  # an axis of logarithms has no 0
         left.plot(gaps.index, values, marker=STAGE_MARKS[place], color=colours[way], label=way)

@@ -126,7 +126,7 @@ def photo_grid(
     figure, axes = plt.subplots(down, columns, figsize=(WIDTH, inch * down), squeeze=False)
     for place in axes.flat[len(photos) :]:
         place.axis("off")
-    for i, (place, photo) in enumerate(zip(axes.flat, photos, strict=False)):
+    for i, (place, photo) in enumerate(zip(axes.flat[: len(photos)], photos, strict=True)):
         if photo is None:
             place.axis("off")
             continue
@@ -136,7 +136,7 @@ def photo_grid(
             place.images[0].set(cmap="gray", clim=(0, 255))
         if max(photo.shape[:2]) <= 64:
             place.images[0].set_interpolation("nearest")
-    for place, name in zip(axes[:, 0], rows, strict=False):
+    for place, name in zip(axes[: len(rows), 0], rows, strict=True):
         place.set_ylabel(name, fontsize=9.5)
     return figure
 
@@ -183,8 +183,8 @@ def ladder(table: pd.DataFrame) -> Figure:
         axes.plot(row.accuracy, place, marker, color=colour, markersize=7)
     axes.set(yticks=range(len(steps)), yticklabels=[rung for _, rung in steps])
     axes.set(xlim=(0, 1), ylim=(len(steps) - 0.45, -0.55), xlabel="accuracy, counted in photos")
-    for place, ((weights, _), (before, _)) in enumerate(zip(steps, [("none", ""), *steps], strict=False)):
-        if weights != before:
+    for place, (weights, _) in enumerate(steps):
+        if not place or weights != steps[place - 1][0]:
             axes.axhline(place - 0.5, color=GREY, linewidth=0.8)
             words = textwrap.fill(f"{weights} weights", 12)
             axes.text(1.01, place - 0.42, words, va="top", fontsize=9, transform=axes.get_yaxis_transform())
@@ -224,7 +224,7 @@ def photo_sheet(photos: Sequence[np.ndarray], words: Sequence[str], colours: Seq
     figure, panels = plt.subplots(rows, columns, figsize=(WIDTH, rows * (0.93 * size + 0.155 * lines)), squeeze=False)
     for axes in panels.flat:
         axes.axis("off")
-    for axes, photo, text, colour in zip(panels.flat, photos, words, colours, strict=False):
+    for axes, photo, text, colour in zip(panels.flat[: len(photos)], photos, words, colours, strict=True):
         axes.axis("on")
         show_photo(axes, square(photo, 160), frame=colour)
         axes.set_xlabel(text, fontsize=8.5, labelpad=3)

@@ -56,7 +56,10 @@ def in_words(split_name: str, predictions: pd.DataFrame, data: str) -> str:
             f"{where}, split {split_name}: {met} of them show a photo that it learned from, so the score is memory in "
             "part; train with --split grouped for one that isn't"
         )
-    return f"{where}, split {split_name}, none of them a copy of a training photo; photos from elsewhere do worse"
+    return (
+        f"{where}, split {split_name}, among which the audit found no copy of a training photo; photos from elsewhere "
+        "do worse"
+    )
 
 
 def _training_photos(predictions: pd.DataFrame) -> pd.Series:

@@ -25,7 +25,7 @@ def words_for(labels: dict) -> dict[str, str]:
     - subject: what it tells apart, as in "it knows eight skin conditions".
     - runs: the end of a text that begins "This app runs" or "This page runs".
     - record: what it learned from, how often it was right, and on which photos; and whether photos from elsewhere did
-      worse, or that nobody has tried.
+      worse, or that it was not tried.
     - promise: what it promises of its answers and what that rests on, or why it promises nothing.
     - elsewhere: photos of which its score says nothing.
     - unsure, strange: the answer for each kind of doubt.
@@ -103,18 +103,19 @@ def _record(labels: dict, skin: bool) -> str:
     model = labels["model"]
     source = "drawings made by a program" if model["kind"] == "drawn" else f"photos of the data called {model['data']}"
     return (
-        f"The model learned from {model['training_photos']} {source}. Asked about {model['test_photos']} others of the "
-        "same collection, none of them a copy of one that it learned from, and made to answer each, it was right for "
-        f"{_share(model['test_accuracy'], model['test_accuracy_interval'])}. Models do worse on photos from elsewhere. "
+        f"The model learned from {model['training_photos']} {source}. It was asked about {model['test_photos']} others "
+        "of the same collection, among which the audit found no copy of one that it learned from, and had to answer "
+        f"each: it was right for {_share(model['test_accuracy'], model['test_accuracy_interval'])}. Models do worse on "
+        "photos from elsewhere. "
         f"{_stranger(labels, skin)} {model['weights_note']}"
     )
 
 
 def _stranger(labels: dict, skin: bool) -> str:
-    """Return how the model did on photos from elsewhere, or that nobody has tried."""
+    """Return how the model did on photos from elsewhere, or that it was not tried."""
     judged = labels["model"]["elsewhere"]
     if judged is None:
-        return f"Nobody has tried this one on any, so take that score for the most that it does on {_elsewhere(skin)}."
+        return f"This one was not tried on any, so take that score for the most that it does on {_elsewhere(skin)}."
     titles = {condition["key"]: condition["title"] for condition in labels["conditions"]}
     lacking = [titles[key] for key in judged["absent"]]
     return (

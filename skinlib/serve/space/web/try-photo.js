@@ -6,24 +6,25 @@ export const NBSP = "\u00a0";
 export const megabytes = (bytes) => `${Math.round(bytes / 1e6)}${NBSP}MB`;
 
 const LEAST_SIDE = 16; // pixels, as in skinlib/data/reading.py
+const LONGEST_SIDE = 65_535; // as there
 
-/** Return the pixels that a file's header claims, or 0. Browsers give no size for pictures too large for them. */
-function claimedPixels(kind, bytes) {
+/** Return the sides that a file's header claims, or [0, 0]. Browsers give no size for pictures too large for them. */
+function claimedSides(kind, bytes) {
   const view = new DataView(bytes.buffer);
   try {
-    if (kind === "png") return view.getUint32(16) * view.getUint32(20);
-    if (kind === "gif") return view.getUint16(6, true) * view.getUint16(8, true);
-    if (kind === "bmp") return Math.abs(view.getInt32(18, true) * view.getInt32(22, true));
-    if (kind !== "jpeg") return 0;
+    if (kind === "png") return [view.getUint32(16), view.getUint32(20)];
+    if (kind === "gif") return [view.getUint16(6, true), view.getUint16(8, true)];
+    if (kind === "bmp") return [18, 22].map((at) => Math.abs(view.getInt32(at, true)));
+    if (kind !== "jpeg") return [0, 0];
     for (let at = 2; view.getUint8(at) === 0xff; at += 2 + view.getUint16(at + 2)) {
       const marker = view.getUint8(at + 1);
       const frame = marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker);
-      if (frame) return view.getUint16(at + 5) * view.getUint16(at + 7);
+      if (frame) return [view.getUint16(at + 5), view.getUint16(at + 7)];
     }
   } catch {
     // The header ends too soon: damaged, which the caller finds out.
   }
-  return 0;
+  return [0, 0];
 }
 
 /** Return the sides of a photo that the browser can open, without decoding it, or [0, 0]. */
@@ -62,9 +63,12 @@ export async function checked(file, limits) {
   if (!kind) return { reason };
   const photo = file.slice(0, file.size, `image/${kind}`); // whatever its name says
   const [width, height] = await shownSides(photo);
-  const pixels = width * height || claimedPixels(kind, head);
-  if (pixels > limits.pixels) {
+  const sides = width ? [width, height] : claimedSides(kind, head);
+  if (sides[0] * sides[1] > limits.pixels) {
     return { reason: `too large, more than ${limits.pixels / 1e6} million pixels: make it smaller.` };
+  }
+  if (Math.max(...sides) > LONGEST_SIDE) {
+    return { reason: `too long, a side of more than ${LONGEST_SIDE.toLocaleString("en")} pixels: make it smaller.` };
   }
   if (width && Math.min(width, height) < LEAST_SIDE) {
     const words = `too small to see anything, less than ${LEAST_SIDE} pixels wide or high`;
