@@ -287,6 +287,15 @@ def clean_outputs(notebook: NotebookNode) -> list[str]:
     return wrong
 
 
+def whole_tables(notebook: NotebookNode) -> list[str]:
+    """No word of a table is cut off: pandas ends what it finds too long with three dots."""
+    return [
+        f"cell {number} shows {match!r}, cut off: set display.max_colwidth to None"
+        for number, _, output in outputs(notebook)
+        for match in re.findall(r"<t[dh]>([^<]+\.\.\.)</t[dh]>", output.get("data", {}).get("text/html", ""))
+    ]
+
+
 def no_paths(notebook: NotebookNode) -> list[str]:
     """No absolute path, in sources or in outputs: they tell of one machine and break on the next."""
     path = re.compile(r"(?<![\w.:/<>~)])/(?:home|root|tmp|work|Users|usr|opt|mnt|var|content)/[\w.-]|\b[A-Z]:\\\w")
@@ -371,6 +380,7 @@ RULES = (
     figures,
     outputs_in_order,
     clean_outputs,
+    whole_tables,
     no_paths,
     tidy_code,
     glued_figures_ignored,
@@ -499,6 +509,7 @@ def glued_twice(notebook):
 
 
 STDERR = nbformat.v4.new_output("stream", name="stderr", text="W0000 oneDNN")
+CUT = nbformat.v4.new_output("display_data", {"text/html": "<td>the whole network: photo in, a...</td>"})
 BAR = nbformat.v4.new_output("stream", name="stdout", text=" 43%|####      | 12/28")
 FAILED = nbformat.v4.new_output("error", ename="ValueError", evalue="", traceback=[])
 
@@ -545,6 +556,7 @@ FAILED = nbformat.v4.new_output("error", ename="ValueError", evalue="", tracebac
         (clean_outputs, put(8, outputs=[FAILED]), "failed"),
         (clean_outputs, put(8, outputs=[BAR]), "progress bar"),
         (clean_outputs, widget, "widget"),
+        (whole_tables, put(8, outputs=[CUT]), "cut off"),
         (no_paths, put(8, source='read("/home/ann/photos")'), "/home/a"),
         (no_paths, put(8, outputs=[shown("PosixPath('/root/.cache')")]), "/root/."),
         (tidy_code, put(8, source="plot();"), "';'"),
