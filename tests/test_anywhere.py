@@ -20,11 +20,16 @@ def test_the_whole_book_on_other_photos(name, work):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2**32 - 1])
-def test_the_first_chapters_with_an_unlucky_seed(seed, work):
-    """Draws of the quick sample on which asserts once stopped."""
-    results = anywhere.run("sample", seed, "quick", CHAPTERS[:3], work, "tiny")
-    assert len(results) == 3 and not any(results.values()), results
+@pytest.mark.parametrize(
+    ("seed", "chapters"),
+    [(1, ("01_", "01b_", "02_")), (2**32 - 1, ("01_", "01b_", "02_")), (3, ("05_",))],
+    ids=lambda value: str(value) if isinstance(value, int) else "",
+)
+def test_chapters_with_an_unlucky_seed(seed, chapters, work):
+    """Draws of the quick sample on which asserts once stopped, or no test photo has a wrong label."""
+    sources = [path for path in CHAPTERS if path.name.startswith(chapters)]
+    results = anywhere.run("sample", seed, "quick", sources, work, "tiny")
+    assert len(results) == len(chapters) and not any(results.values()), results
 
 
 def test_complaints_can_be_made():
