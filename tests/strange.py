@@ -3,6 +3,7 @@
 Nothing here is a test.
 """
 
+import functools
 import io
 import struct
 import zipfile
@@ -57,6 +58,7 @@ DAMAGED = "truncated or damaged"
 NO_IMAGE = "not an image in a format we read"
 
 
+@functools.cache
 def kinds() -> dict[str, tuple[bytes, str]]:
     """Return files that are no photo that is read here: by a name, the bytes and the reason."""
     return {

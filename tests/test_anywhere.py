@@ -32,6 +32,14 @@ def test_chapters_with_an_unlucky_seed(seed, chapters, work):
     assert len(results) == len(chapters) and not any(results.values()), results
 
 
+@pytest.mark.slow
+def test_maps_of_two_classes_may_all_be_empty(work):
+    """What speaks for the one speaks against the other, so that ResNet50's map of the second class is empty."""
+    sources = [path for path in CHAPTERS if path.name.startswith("05_")]
+    results = anywhere.run("pets", 0, "quick", sources, work)
+    assert len(results) == 1 and not any(results.values()), results
+
+
 def test_complaints_can_be_made():
     """What must not be seen is seen by the driver: an error, a warning, a NaN in a line, in a value and in a table."""
     cells = [

@@ -478,6 +478,7 @@ def test_an_app_of_cats_and_dogs_says_nothing_of_skin(serve, tiny_settings):
         assert not small_models.spoken_of_skin(re.sub(r"base64,[\w/+=]+", "", text))
 
 
+@pytest.mark.slow
 def test_forty_classes_show_ten_and_fold_the_others(tiny_settings):
     model = small_models.exported(tiny_settings, *small_models.OTHERS[1])
     by_key = dict(zip(model.keys, np.linspace(1, 2, 40)[::-1] / 60, strict=True))

@@ -281,7 +281,7 @@ def test_agreement_is_one_for_a_photo_with_itself_and_needs_something_to_see(dra
     assert compare.agreement(square, np.full_like(square, 128), np.eye(2, 3))[0] == 0
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
 @pytest.mark.long
 def test_the_audit_finds_what_was_planted(seed, sample_settings):
     data = open_data(replace(sample_settings, seed=seed))

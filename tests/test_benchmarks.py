@@ -105,7 +105,7 @@ def test_light_scripts_leave_tensorflow_out():
     assert subprocess.run([sys.executable, "-c", code], cwd=everything.HERE).returncode == 0
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_same_photo(options, tmp_path, capsys):
     result = same_photo.main(["--photos", "3", "--megapixels", "1.5", *options])
     assert same_as_written(result, options)

@@ -57,13 +57,13 @@ def plain(tmp_path_factory):
     return in_its_own_process(tmp_path_factory.mktemp("plain"))
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
         '{"floatx": "float16", "image_data_format": "channels_first", "epsilon": 0.1, "backend": "jax"}',
-        pytest.param('{"floatx": "bfloat16"}', marks=pytest.mark.slow),
-        pytest.param('{"floatx": ', marks=pytest.mark.slow),
+        '{"floatx": "bfloat16"}',
+        '{"floatx": ',
     ],
 )
 def test_the_file_of_keras_changes_nothing_and_is_not_changed(content, plain, tmp_path):
@@ -135,7 +135,7 @@ def all_digests(data, settings) -> list[str]:
     return [hashlib.sha256(result).hexdigest() for result in results]
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_session_s_settings_change_nothing_and_stay(pets, pets_settings, tiny, tmp_path, other_settings):
     def made(folder):
         settings = replace(pets_settings, backbone=tiny.name, cache=tmp_path / folder)

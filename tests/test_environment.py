@@ -62,8 +62,8 @@ def test_a_home_that_nobody_knows_is_told(monkeypatch):
 @pytest.mark.parametrize(
     "locale",
     [
-        {"PYTHONIOENCODING": "cp1252"},
-        {"PYTHONIOENCODING": "ascii"},
+        pytest.param({"PYTHONIOENCODING": "cp1252"}, marks=pytest.mark.slow),
+        pytest.param({"PYTHONIOENCODING": "ascii"}, marks=pytest.mark.slow),
         {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
     ],
     ids=["cp1252", "ascii", "C"],
@@ -78,7 +78,7 @@ def test_every_name_is_told_in_every_locale(locale, tmp_path):
     assert code == 2 and not out and len(error.splitlines()) == 1 and b"no such folder" in error
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_folder_with_any_name_is_used_in_every_locale(tmp_path):
     folder = tmp_path / "é"
     plain = {"LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "SKINLIB_CACHE": str(tmp_path / "cache")}

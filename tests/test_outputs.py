@@ -241,7 +241,14 @@ def test_two_processes_draw_the_same_sample(tmp_path):
 
 
 @pytest.mark.parametrize("option", [*FILES, *FOLDERS[:-1], "results --out"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGTERM, 143),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+        pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_leaves_nothing_half(option, number, code, call, store, one_rung, tmp_path, capsys, monkeypatch):
     """It comes at the last moment: all is made, and about to be put in its place."""
     replace, sent = os.replace, []

@@ -86,39 +86,51 @@ def browser(site_and_browser_are_here):
         browser.close()
 
 
+def opened(browser, address, path: str, viewport: dict = DESKTOP, scheme: str = "light"):
+    """Open a page. Returns it with the list, which may grow, of what goes wrong in it."""
+    context = browser.new_context(viewport=viewport, color_scheme=scheme)
+    page, troubles = context.new_page(), []
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith((address, "data:", "blob:"))
+            else troubles.append(f"asks another host for {request.url}")
+        ),
+    )
+    page.on("pageerror", lambda error: troubles.append(f"script error: {error}"))
+    page.on(
+        "console",
+        lambda message: troubles.append(f"console: {message.text}") if message.type == "error" else None,
+    )
+    page.on(
+        "response",
+        lambda reply: troubles.append(f"{reply.status} for {reply.url}") if reply.status >= 400 else None,
+    )
+    page.goto(f"{address}/{path}")
+    return page, troubles
+
+
 @pytest.fixture
 def visit(browser, address):
     """Return a function that opens a page and gives it with the list of what went wrong while it loaded."""
-    contexts = []
+    visited = []
 
     def open_page(path: str, viewport: dict = DESKTOP, scheme: str = "light"):
-        context = browser.new_context(viewport=viewport, color_scheme=scheme)
-        contexts.append(context)
-        page = context.new_page()
-        troubles = []
-        page.on(
-            "request",
-            lambda request: (
-                None
-                if request.url.startswith((address, "data:", "blob:"))
-                else troubles.append(f"asks another host for {request.url}")
-            ),
-        )
-        page.on("pageerror", lambda error: troubles.append(f"script error: {error}"))
-        page.on(
-            "console",
-            lambda message: troubles.append(f"console: {message.text}") if message.type == "error" else None,
-        )
-        page.on(
-            "response",
-            lambda reply: troubles.append(f"{reply.status} for {reply.url}") if reply.status >= 400 else None,
-        )
-        page.goto(f"{address}/{path}")
-        return page, troubles
+        visited.append(opened(browser, address, path, viewport, scheme))
+        return visited[-1]
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for page, _ in visited:
+        page.context.close()
+
+
+@pytest.fixture(scope="module", params=PAGES)
+def seen(browser, address, request):
+    """Give each page, opened once for all tests that only look at it, with the list of what went wrong."""
+    page, troubles = opened(browser, address, request.param)
+    yield page, troubles
+    page.context.close()
 
 
 def page_with(selector: str) -> list[str]:
@@ -141,10 +153,9 @@ def test_the_address_alone_leads_to_the_landing_page(visit):
     assert troubles == []
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_page_loads_without_trouble(visit, path):
+def test_page_loads_without_trouble(seen):
     """No script error, no missing file, no request to any other host, also after scrolling to the end."""
-    page, troubles = visit(path)
+    page, troubles = seen
     page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
     page.wait_for_load_state("networkidle")
     assert page.title()
@@ -160,9 +171,8 @@ def test_page_fits_a_phone(visit, path, scheme):
     assert width <= PHONE["width"], f"{path} is {width} px wide on a screen of {PHONE['width']} px"
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_images_say_what_they_show(visit, path):
-    page, _ = visit(path)
+def test_images_say_what_they_show(seen):
+    page, _ = seen
     images = page.eval_on_selector_all(
         "img", "images => images.map(i => ({alt: i.alt, src: i.getAttribute('src'), loaded: i.naturalWidth > 0}))"
     )
@@ -173,9 +183,8 @@ def test_images_say_what_they_show(visit, path):
     assert all(image["loaded"] for image in images)
 
 
-@pytest.mark.parametrize("path", PAGES)
-def test_headings_do_not_skip_a_level(visit, path):
-    page, _ = visit(path)
+def test_headings_do_not_skip_a_level(seen):
+    page, _ = seen
     levels = page.eval_on_selector_all(
         "article h1, article h2, article h3, article h4", "h => h.map(e => +e.tagName[1])"
     )

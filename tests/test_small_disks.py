@@ -58,7 +58,7 @@ def test_a_disk_that_is_too_small(
     assert not [path for path in tmp_path.rglob("*") if ROOM.fullmatch(path.name)], "a draft was left behind"
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_after_it_the_same_command_makes_the_same(disk, sample, grouped_run, tiny_settings, tmp_path, monkeypatch):
     place = disk(1024)
     for name, value in {"CACHE": str(place / "cache"), "BACKBONE": tiny_settings.backbone}.items():

@@ -77,7 +77,7 @@ def labels_of(rows):
     return rows.condition.map(KEYS.index).to_numpy()
 
 
-@pytest.mark.parametrize("layer", ["pool", "stage1_out"])
+@pytest.mark.parametrize("layer", ["pool", pytest.param("stage1_out", marks=pytest.mark.slow)])
 def test_training_a_part_on_features_equals_training_the_frozen_whole(layer, few, sample, weights):
     rows, photos = few
     labels, one_hot = labels_of(rows), np.eye(8, dtype="float32")[labels_of(rows)]

@@ -236,7 +236,7 @@ def test_what_is_always_there(reader, model, drawings):
     assert "It knows eight skin conditions" in reader.page.locator("main").inner_text()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.slow)])
 def test_on_a_phone_what_it_is_not_stands_beside_the_answer(reader, model, drawings, scheme):
     """Also where the browser's own bars take a quarter of the screen."""
     page = reader.page

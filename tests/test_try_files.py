@@ -1,5 +1,6 @@
 """Files that decoders like to disagree on, and files that are no photo: the page answers as Python does, or refuses."""
 
+import functools
 import struct
 import zlib
 
@@ -18,6 +19,7 @@ from skinlib.serve import publish  # noqa: E402
 pytest_plugins = ["reader"]
 
 
+@functools.cache  # each test takes one of them
 def odd_photos():
     """Return photos stored in ways that decoders like to disagree on: (name, bytes)."""
     random = np.random.default_rng(0)
@@ -96,6 +98,7 @@ def png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
 
 
+@functools.cache
 def bad_files() -> dict[str, tuple[bytes, str]]:
     """Return files that are no photo for us, with what the reader has to be told."""
     photo = Image.linear_gradient("L").convert("RGB")
