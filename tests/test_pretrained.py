@@ -175,8 +175,8 @@ def test_imagenet_weights_that_cannot_be_had(fault, server, sample, sample_setti
     if fault == "missing":
         monkeypatch.setattr(pretrained, "CALIBRATION_PHOTOS", 8)  # as in the fixture, whose weights are kept
         fallback = get_weights(replace(sample_settings, weights="auto"), sample)
-        assert fallback.name == "untrained" and "could not be downloaded" in fallback.note
-        assert fallback.sha256 == resnet_weights.sha256
+        assert fallback.name == "untrained" and "could not be downloaded" in fallback.why
+        assert (fallback.note, fallback.sha256) == (resnet_weights.note, resnet_weights.sha256)
 
 
 def test_a_backbone_that_never_saw_imagenet_says_so(sample, tiny_settings):

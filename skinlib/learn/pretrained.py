@@ -8,7 +8,7 @@ import hashlib
 import io
 import socket
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -38,9 +38,11 @@ class Weights:
     arrays: list[np.ndarray]
     """float32 arrays, in the order of ``keras.Model.get_weights``."""
     note: str
-    """One sentence for the page: which weights these are, and why."""
+    """A sentence or two for the page: which weights these are. A run and an export made with them say it, too."""
     backbone: Backbone = RESNET50
     """The network that they belong to."""
+    why: str = "The settings ask for them."
+    """Why these: no part of what they are, so that nothing that is kept says it."""
 
     @cached_property
     def sha256(self) -> str:
@@ -63,14 +65,15 @@ def get_weights(settings: Settings, data: DataSet) -> Weights:
     """
     backbone, choice = _chosen(settings.backbone), str(settings.weights)
     if choice == "untrained":
-        return _untrained(backbone, settings, data, "asked for by the settings")
+        return _untrained(backbone, settings, data)
     if choice in ("imagenet", "auto"):
         try:
             return _imagenet(backbone)
         except SkinlibError:
             if choice == "imagenet":
                 raise
-            return _untrained(backbone, settings, data, "since ImageNet weights could not be downloaded here")
+            untrained = _untrained(backbone, settings, data)
+            return replace(untrained, why="ImageNet weights could not be downloaded here.")
     return _from_file(backbone, home_expanded(choice))
 
 
@@ -121,10 +124,10 @@ def _from_file(backbone: Backbone, path: Path) -> Weights:
     arrays = network.get_weights()
     if not all(np.isfinite(array).all() for array in arrays):
         raise InputError(f"{path} holds numbers that are not finite: use another weights file")
-    return Weights(path.name, arrays, f"Weights from the file {path.name}, named in the settings.", backbone)
+    return Weights(path.name, arrays, f"Weights from the file {path.name}.", backbone)
 
 
-def _untrained(backbone: Backbone, settings: Settings, data: DataSet, why: str) -> Weights:
+def _untrained(backbone: Backbone, settings: Settings, data: DataSet) -> Weights:
     """Draw random weights from the seed; set batch-norm statistics from training photos. Kept in the store."""
     train = data.photos[data.photos.split == "train"].drop_duplicates("sha256")
     if train.empty:
@@ -138,7 +141,7 @@ def _untrained(backbone: Backbone, settings: Settings, data: DataSet, why: str) 
     key = key_for("skinlib.learn.pretrained", backbone.name, settings.seed, list(chosen.sha256))
     arrays = list(unpack(settings.store.value("weights", key, draw)).values())
     note = (
-        f"UNTRAINED weights, {why}: the backbone is random, its batch-norm statistics set from "
-        f"{len(chosen)} training photos. Scores are far below what ImageNet weights give."
+        f"UNTRAINED weights: the backbone is random, its batch-norm statistics set from {len(chosen)} training photos. "
+        "Scores are far below what ImageNet weights give."
     )
     return Weights("untrained", arrays, note, backbone)

@@ -55,7 +55,7 @@ def _train_into(folder: Path, prepared: Prepared, identity: dict, key: str) -> N
     photos = prepared.data.photos
     provenance = identity | {
         "key": key,
-        "weights": identity["weights"] | {"note": prepared.weights.note},  # why these is no part of what the run is
+        "weights": identity["weights"] | {"note": prepared.weights.note},
         "photos": {
             "files": len(photos),
             "contents": photos.sha256.nunique(),
