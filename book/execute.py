@@ -37,7 +37,7 @@ from nbformat import NotebookNode
 
 from skinlib.base import fingerprint
 from skinlib.base.errors import SkinlibError
-from skinlib.base.files import written_whole
+from skinlib.base.files import sha256_of, written_whole
 from skinlib.base.runner import cores
 from skinlib.base.settings import anchored, home_expanded, load_settings
 
@@ -111,8 +111,7 @@ def digest(files: Iterable[Path], *words: str) -> str:
 
 @functools.cache
 def _sha256(file: Path, _size: int, _changed: int) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return sha256_of(file)
 
 
 def tree(folder: Path) -> list[Path]:

@@ -163,8 +163,8 @@ def test_the_score_elsewhere_stands_beside_the_other(pets, strangers, command, t
     right = sum(model.answer(model.read(strangers / path)).condition == truth for path, truth in photos)
     assert (judged["photos"], judged["correct"], judged["data"]) == (7, right, "a street")
     assert judged["accuracy"] == pytest.approx(right / 7) and judged["accuracy_interval"][0] < right / 7
-    said = f"On 7 photos of the data called a street, none of them among the first collection, it was right for " \
-           f"{percent(right / 7)}\u00a0%"  # fmt: skip
+    said = "On 7 photos of the data called a street, which share no file with the first collection (altered copies " \
+           f"were not looked for), it was right for {percent(right / 7)}\u00a0%"  # fmt: skip
     assert said in model.words["record"]
     for file in ("model/README.md", "web/README.md", "space/README.md"):
         assert said.replace("\u00a0", " ") in (tmp_path / "out" / file).read_text("utf-8")

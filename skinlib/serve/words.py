@@ -119,8 +119,9 @@ def _stranger(labels: dict, skin: bool) -> str:
     titles = {condition["key"]: condition["title"] for condition in labels["conditions"]}
     lacking = [titles[key] for key in judged["absent"]]
     return (
-        f"On {judged['photos']} photos of the data called {judged['data']}, none of them among the first collection, "
-        f"it was right for {_share(judged['accuracy'], judged['accuracy_interval'])}"
+        f"On {judged['photos']} photos of the data called {judged['data']}, which share no file with the first "
+        "collection (altered copies were not looked for), it was right for "
+        f"{_share(judged['accuracy'], judged['accuracy_interval'])}"
         f"{f' ({listed(lacking)} not among them)' if lacking else ''}. Yours are from elsewhere, too."
     )
 
